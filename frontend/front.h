@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The frontend module: what its files know of each other.
+ *
+ *	transport.c	virtio_config_ops over a channel; life of the virtio device
+ *	map.c		page -> window offset, or bounce (dma_map_ops / virtio_map_ops)
+ *	bounce.c	bounce slots in the control area (pure bitmap allocator beside it)
+ *	ctrlq.c		control virtqueue, answered on this side
+ *	region.c	SEGMENT_ADD / RETIRE; fills the slot allocator, drains it
+ *	slots.c		free pages of all data segments
+ *	netdev.c rx.c tx.c xdp.c ethtool.c	sluice_front, our virtio-net driver
+ *	main.c		module, client registration
+ *
+ * transport.c presents the device under VIRTIO_ID_NET (driver=virtio_net: the
+ * kernel's own driver binds) or under SLUICE_FRONT_VIRTIO_ID (driver=front).
+ */
+#ifndef SLUICE_FRONT_H
+#define SLUICE_FRONT_H
+
+#include <linux/virtio.h>
+#include <linux/virtio_net.h>
+#include <sluice/channel.h>
+
+#define SLUICE_FRONT_VIRTIO_ID	0x534c	/* private: so that only our netdev driver matches */
+#define SLUICE_FRONT_VENDOR	0x43554c53
+
+struct sluice_slots;
+struct sluice_map;
+struct sluice_region;
+
+/**
+ * struct sluice_front - one channel as seen by the guest
+ * @ch: the channel
+ * @dev: parent of the virtio device; carries the DMA operations
+ * @vdev: the virtio device, NULL before the first session
+ * @map: mapping state and bounce slots (map.c)
+ * @region: data segments (region.c)
+ * @slots: free pages (slots.c)
+ * @link: the backend is there; netdev drivers see it as VIRTIO_NET_S_LINK_UP
+ */
+struct sluice_front {
+	struct sluice_channel *ch;
+	struct device dev;
+	u64 dma_mask;
+	struct virtio_device *vdev;
+	struct sluice_map *map;
+	struct sluice_region *region;
+	struct sluice_slots *slots;
+	bool link;
+	void *transport;		/* transport.c's own */
+};
+
+static inline struct sluice_front *sluice_front_of(struct virtio_device *vdev)
+{
+	return container_of(vdev->dev.parent, struct sluice_front, dev);
+}
+
+/* transport.c, for netdev.c */
+/* Receive on the first @pairs pairs only; sleeps; -ENOLINK while no backend. */
+int sluice_front_set_pairs(struct virtio_device *vdev, u16 pairs);
+/* Ordinary pages that may be posted for receive before the bounce quota is used up, per pair. */
+unsigned int sluice_front_bounce_rx_pages(struct virtio_device *vdev);
+/* Bounce counters for ethtool -S. */
+struct sluice_bounce_stats {
+	u64 map_region;			/* mapped without a copy */
+	u64 map_bounce_rx;
+	u64 map_bounce_tx;
+	u64 full_rx;			/* refused: receive quota used up */
+	u64 full_tx;
+	u64 bytes_in;			/* copied out of bounce slots */
+	u64 bytes_out;
+	u32 slots_total;
+	u32 slots_used;
+	u32 slots_peak;
+};
+void sluice_front_bounce_stats(struct virtio_device *vdev, struct sluice_bounce_stats *st);
+
+/* map.c, for region.c: this segment's pages map to its window offsets. */
+int sluice_map_add_segment(struct sluice_front *f, unsigned int slot);
+void sluice_map_del_segment(struct sluice_front *f, unsigned int slot);
+
+/* region.c, for transport.c; all from the channel's client context, may sleep */
+int sluice_region_init(struct sluice_front *f);
+void sluice_region_exit(struct sluice_front *f);	/* after the vqs are gone; drains or quarantines */
+void sluice_region_message(struct sluice_front *f, const struct sluice_msg *msg);
+void sluice_region_down(struct sluice_front *f);	/* session ended */
+
+/* slots.c, for rx.c and tx.c: any context up to softirq */
+/* A free page with only the region's own reference, or NULL. */
+struct page *sluice_slots_get(struct sluice_slots *s);
+/* The driver is done with it; the stack may still hold references. */
+void sluice_slots_put(struct sluice_slots *s, struct page *page);
+/* Is @page a region page of this frontend? */
+bool sluice_slots_owns(struct sluice_slots *s, const struct page *page);
+/* Pages in total, and free or reusable as far as known. */
+unsigned int sluice_slots_total(struct sluice_slots *s);
+/* May @page be posted again, or is its segment retiring? */
+bool sluice_slots_active(struct sluice_slots *s, const struct page *page);
+
+extern struct virtio_driver sluice_net_driver;		/* netdev.c */
+extern const struct sluice_client sluice_front_client;	/* transport.c */
+
+#endif /* SLUICE_FRONT_H */

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Channels, providers and clients.
+ *
+ * A channel is what a provider gives for one destination: a window, segments,
+ * doorbells. A provider (loopback, ivshmem, xen, pkvm) registers channels; a client (the
+ * backend or the frontend module) claims those of its role. The core sits in the
+ * middle: it runs the session with the peer over the control segment, matches
+ * requests with responses, and tells the client what happened:
+ *
+ *	provider                core                     client
+ *	sluice_channel_register() ->                    attach()
+ *	sluice_channel_event(v)  -> doorbell(v)          any v > 0, hard irq
+ *	                            session              up(), down(), message()
+ *	sluice_channel_unregister() ->                  detach()
+ *
+ * Contexts: attach, detach, up, down and message run in the channel's
+ * own ordered workqueue, one at a time, may sleep and may call
+ * sluice_channel_request(). For each up there is a down before the next up and
+ * before detach. doorbell runs in any context and only schedules. A channel
+ * that has no client yet, or whose peer is not there yet, simply waits: either side may
+ * come first.
+ *
+ * The provider is asked for segments only by its own side's client:
+ *
+ *	backend:  segment_alloc -> (validation) -> segment_share -> ... ->
+ *	          segment_revoke -> segment_free
+ *	frontend: segment_map -> ... -> segment_unmap
+ *
+ * The window (addresses and states of all slots) belongs to the channel and is filled
+ * by the client with the states of sluice/window.h; memory behind a slot by the provider.
+ */
+#ifndef SLUICE_CHANNEL_H
+#define SLUICE_CHANNEL_H
+
+#include <linux/completion.h>
+#include <linux/device.h>
+#include <linux/if_ether.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/netlink.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <sluice/constraint.h>
+#include <sluice/session.h>
+#include <sluice/window.h>
+
+#define SLUICE_NAME_BYTES	32
+
+enum sluice_role {
+	SLUICE_BACKEND,
+	SLUICE_FRONTEND,
+	SLUICE_NR_ROLES,
+	SLUICE_ANY_ROLE = SLUICE_NR_ROLES,	/* the first client that claims it decides */
+};
+
+struct sluice_channel;
+
+/**
+ * struct sluice_provider_ops - one way to share memory
+ * @name: "loopback", "ivshmem", "xen", "pkvm"
+ * @owner: module that stays loaded while a client uses a channel
+ * @claim: a client of @role takes the channel. Provides the control segment
+ *	(zeroed at first use, at ch->ctrl_va, ch->ctrl_bytes; backend: may be
+ *	laid out with ch->want_pairs and ch->want_ctrl_bytes, never above what the provider
+ *	has) and enables doorbells. Sleeps. Required.
+ * @release: undo @claim. Sleeps; after it no event of this channel arrives. Required.
+ * @segment_alloc: backend: memory for window slot @slot, zeroed; sets
+ *	ch->window.slot[slot].va. @c may be NULL; its mask and node guide the
+ *	allocation, the caller validates the result. Sleeps. Required.
+ * @segment_share: backend: let the peer map it; the handle travels in
+ *	SEGMENT_ADD. Sleeps. Required.
+ * @segment_revoke: backend: the peer can no longer map or touch it. 0 when
+ *	confirmed, -EBUSY if the peer still maps it (ask again or quarantine). Required.
+ * @segment_free: backend: give the memory back, or, after a failed revoke
+ *	at detach, leak it safely. Required.
+ * @segment_map: frontend: make it usable, with struct pages; sets
+ *	ch->window.slot[slot].va. Sleeps. Required.
+ * @segment_unmap: frontend: every page has been returned. Sleeps. Required.
+ * @doorbell: ring vector @vector of the peer; any context, cheap, harmless if
+ *	no peer is there. Required.
+ * @limit: bytes of data segments that the provider allows now, with the
+ *	reason for a person in @why; optional, the default is the window.
+ */
+struct sluice_provider_ops {
+	const char *name;
+	struct module *owner;
+	int (*claim)(struct sluice_channel *ch, enum sluice_role role,
+		     struct netlink_ext_ack *extack);
+	void (*release)(struct sluice_channel *ch);
+	int (*segment_alloc)(struct sluice_channel *ch, unsigned int slot,
+			     const struct sluice_dma_constraint *c,
+			     struct netlink_ext_ack *extack);
+	int (*segment_share)(struct sluice_channel *ch, unsigned int slot, u64 *handle);
+	int (*segment_revoke)(struct sluice_channel *ch, unsigned int slot);
+	void (*segment_free)(struct sluice_channel *ch, unsigned int slot);
+	int (*segment_map)(struct sluice_channel *ch, unsigned int slot, u64 handle);
+	int (*segment_unmap)(struct sluice_channel *ch, unsigned int slot);
+	void (*doorbell)(struct sluice_channel *ch, unsigned int vector);
+	u64 (*limit)(struct sluice_channel *ch, const char **why);
+};
+
+/**
+ * struct sluice_client - the backend or frontend module
+ * @role: what it is
+ * @owner: THIS_MODULE
+ * @attach: the provider has given the channel (control segment mapped). A
+ *	backend fills ch->hdr and writes the header here. 0 or the channel is released.
+ * @detach: the channel goes away or the client unregisters. All use ends here.
+ * @up: a session with a peer begins; a frontend has ch->hdr validated.
+ * @down: it ended. On return nothing of the old session is in use: queues
+ *	stopped, no thread inside a virtqueue. @reason is for a person.
+ * @message: a request or event of the peer (responses are matched by the core).
+ * @doorbell: vector >= 1; any context.
+ * @broken: peer broke the protocol; called before @down with the reason. Optional.
+ */
+struct sluice_client {
+	enum sluice_role role;
+	struct module *owner;
+	int (*attach)(struct sluice_channel *ch);
+	void (*detach)(struct sluice_channel *ch);
+	void (*up)(struct sluice_channel *ch);
+	void (*down)(struct sluice_channel *ch, const char *reason);
+	void (*message)(struct sluice_channel *ch, const struct sluice_msg *msg);
+	void (*doorbell)(struct sluice_channel *ch, unsigned int vector);
+	void (*broken)(struct sluice_channel *ch, const char *reason);
+};
+
+/**
+ * struct sluice_channel - one destination's memory and doorbells
+ * @ops: the provider
+ * @dev: provider's device, parent of what the client makes (PCI device, xenbus
+ *	device, platform device)
+ * @role: wanted role while unclaimed, then the claimed one
+ * @name: of the destination, if the provider knows it, else ""
+ * @mac: for the frontend, all zero if the provider does not know one
+ * @max_slots: slots of the window that the provider can back, control included
+ * @want_pairs: backend before claim: queue pairs it would like
+ * @want_ctrl_bytes: backend before claim: control segment it would like
+ * @ctrl_va: control segment, virtually contiguous, with struct pages (use
+ *	sluice_va_to_page())
+ * @ctrl_bytes: its size
+ * @nr_doorbells: vectors the provider has each way
+ * @window: see sluice/window.h
+ * @hdr: what the header says; written by a backend, read and validated for a frontend
+ * @client_data: the client's
+ * @provider_data: the provider's
+ *
+ * All below is private to the core.
+ */
+struct sluice_channel {
+	const struct sluice_provider_ops *ops;
+	struct device *dev;
+	enum sluice_role role;
+	char name[SLUICE_NAME_BYTES];
+	u8 mac[ETH_ALEN];
+	u32 max_slots;
+	u32 want_pairs;
+	u32 want_ctrl_bytes;
+	void *ctrl_va;
+	u32 ctrl_bytes;
+	u32 nr_doorbells;
+	struct sluice_window window;
+	struct sluice_shm_header_snap hdr;
+	void *client_data;
+	void *provider_data;
+
+	struct list_head list;
+	const struct sluice_client *client;
+	struct sluice_session session;
+	struct mutex session_lock;	/* session; not held while the client runs */
+	struct workqueue_struct *wq;	/* client callbacks, ordered */
+	struct workqueue_struct *rx_wq;	/* session and message ring, ordered */
+	struct work_struct rx_work;
+	struct delayed_work tick;
+	struct work_struct client_work;
+	spinlock_t event_lock;
+	struct list_head events;	/* for client_work */
+	unsigned int nr_events;
+	struct list_head requests;	/* waiting for a response */
+	u16 next_token;
+	bool registered;
+	bool claimed;
+	bool attached;
+	bool client_up;
+};
+
+/* provider side */
+struct sluice_channel *sluice_channel_alloc(const struct sluice_provider_ops *ops,
+					    struct device *dev, enum sluice_role role);
+int sluice_channel_register(struct sluice_channel *ch);
+void sluice_channel_unregister(struct sluice_channel *ch);	/* waits for detach */
+void sluice_channel_free(struct sluice_channel *ch);
+void sluice_channel_event(struct sluice_channel *ch, unsigned int vector);
+/* A hint that the peer is gone; the session decides at once instead of by timeout. */
+void sluice_channel_peer_gone(struct sluice_channel *ch);
+
+/* client side */
+int sluice_client_register(const struct sluice_client *client);
+void sluice_client_unregister(const struct sluice_client *client);
+
+/* No wait for an answer. Sleeps while the ring is full (at most 1 s). -ENOLINK if no session. */
+int sluice_channel_send(struct sluice_channel *ch, struct sluice_msg *msg);
+/* Answer @req: copies id and token, sets RESPONSE and @status. */
+int sluice_channel_respond(struct sluice_channel *ch, const struct sluice_msg *req,
+			   struct sluice_msg *resp, u32 status);
+/* Wait for the response, at most @timeout_ms. -ENOLINK if the session ends
+ * meanwhile, -ETIMEDOUT, or the response's status as errno.
+ */
+int sluice_channel_request(struct sluice_channel *ch, struct sluice_msg *msg,
+			   struct sluice_msg *resp, unsigned int timeout_ms);
+bool sluice_channel_is_up(const struct sluice_channel *ch);
+/* The peer did what the protocol forbids: end this session, tell why, once. Any context. */
+void sluice_channel_break(struct sluice_channel *ch, const char *reason);
+
+static inline void sluice_channel_ring(struct sluice_channel *ch, unsigned int vector)
+{
+	ch->ops->doorbell(ch, vector);
+}
+
+struct page *sluice_va_to_page(const void *va);	/* direct map, vmalloc or memremapped */
+
+#endif /* SLUICE_CHANNEL_H */
