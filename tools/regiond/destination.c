@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A destination: a listening socket, a region and at most two peers.
+ *
+ * Everything that a client can make us do or hold is bounded here: two peers, a
+ * rate of connections, one punch at a time. A destination that is flooded stops
+ * listening for a moment; the others don't notice.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "regiond.h"
+
+#define BACKLOG		8
+#define ACCEPT_BURST	16u	/* connections at once ... */
+#define ACCEPT_EVERY_MS	50u	/* ... and one more each so many ms */
+
+/*
+ * Descriptors that a destination may take: open ones (socket, memfd, per peer 9
+ * vectors, a doorbell and its socket) and those in messages that nobody reads.
+ */
+#define FDS_PER_DEST	256u
+#define FDS_SPARE	64u
+
+static struct destination *destinations;
+
+struct destination *destination_first(void)
+{
+	return destinations;
+}
+
+struct destination *destination_find(const char *name)
+{
+	struct destination *d;
+
+	for (d = destinations; d; d = d->next)
+		if (!strcmp(d->spec.name, name))
+			return d;
+	return NULL;
+}
+
+/** destination_total() - bytes that all windows could ever fill */
+uint64_t destination_total(void)
+{
+	struct destination *d;
+	uint64_t bytes = 0;
+
+	for (d = destinations; d; d = d->next)
+		bytes += d->spec.window_bytes;
+	return bytes;
+}
+
+static struct peer *other_peer(const struct destination *d,
+			       const struct peer *p)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_PEERS; i++)
+		if (d->peers[i] && d->peers[i] != p)
+			return d->peers[i];
+	return NULL;
+}
+
+/*
+ * With nobody left, the next pair gets new, zeroed memory: the guest that comes
+ * may be another one, and a QEMU that closed its socket may still map the old.
+ */
+static void renew_region(struct destination *d)
+{
+	struct error err;
+	struct region *r;
+
+	r = region_new(&d->spec, SERVER_ID, &err);
+	if (!r) {
+		say("%s: keeps its old memory: %s", d->spec.name, err.text);
+		return;
+	}
+	if (d->punch) {
+		punch_abandon(d->punch);
+		d->punch = NULL;
+	}
+	region_put(d->region);
+	d->region = r;
+	d->last_seq = 0;
+}
+
+static void forget_peer(struct peer *p)
+{
+	struct destination *d = p->dest;
+	unsigned int i;
+
+	for (i = 0; i < MAX_PEERS; i++)
+		if (d->peers[i] == p)
+			d->peers[i] = NULL;
+}
+
+/**
+ * destination_drop() - a peer left, or has to
+ * @p: peer; gone afterwards
+ * @why: what it did wrong, NULL if it just left
+ *
+ * The one that stays is told, and dropped in turn if it does not listen.
+ */
+void destination_drop(struct peer *p, const char *why)
+{
+	struct destination *d = p->dest;
+	uint32_t id = p->id;
+	struct peer *other;
+
+	forget_peer(p);
+	if (why) {
+		say("%s: peer %u (pid %d) dropped: %s", d->spec.name, id,
+		    (int)p->pid, why);
+		d->nr_dropped++;
+	} else {
+		say("%s: peer %u (pid %d) left", d->spec.name, id,
+		    (int)p->pid);
+		d->nr_left++;
+	}
+	/* What it asked for must not meet its successor's use of the slots. */
+	if (d->punch && d->punch_peer == id)
+		punch_cancel(d->punch);
+	peer_free(p);
+
+	other = other_peer(d, NULL);
+	if (!other)
+		renew_region(d);
+	else if (peer_tell_left(other, id))
+		destination_drop(other, "does not read its messages");
+}
+
+/* Ids go round, so that one comes again only after thousands of joins. */
+static uint32_t take_id(struct destination *d)
+{
+	struct peer *other = other_peer(d, NULL);
+	uint32_t id;
+
+	do {
+		id = d->next_id;
+		d->next_id = id == LAST_ID ? FIRST_ID : id + 1;
+	} while (other && other->id == id);
+	return id;
+}
+
+static void join(struct destination *d, int fd)
+{
+	struct peer *p, *other;
+	struct error err;
+	unsigned int i;
+
+	/* A driver domain that was killed and came back: the end of its first
+	 * life may still wait in the queue behind the start of its second.
+	 */
+	for (i = 0; i < MAX_PEERS; i++)
+		if (d->peers[i] && peer_is_gone(d->peers[i]))
+			destination_drop(d->peers[i], NULL);
+	for (i = 0; i < MAX_PEERS && d->peers[i]; i++)
+		;
+	if (i == MAX_PEERS) {
+		d->nr_refused++;
+		if (loop_now() - d->last_refusal_log >= 1000) {
+			d->last_refusal_log = loop_now();
+			say("%s: connection refused: %u peers are already there",
+			    d->spec.name, MAX_PEERS);
+		}
+		peer_refuse(fd, EBUSY);
+		return;
+	}
+
+	p = peer_new(d, fd, &err);
+	if (!p) {
+		d->nr_refused++;
+		say("%s: connection refused: %s", d->spec.name, err.text);
+		peer_refuse(fd, EMFILE);
+		return;
+	}
+	other = other_peer(d, NULL);
+	p->id = take_id(d);
+	if (!other)
+		region_publish(d->region, &d->spec, SERVER_ID);
+	if (peer_handshake(p, other)) {
+		/* nobody knows of it yet */
+		say("%s: handshake failed: %s", d->spec.name, strerror(errno));
+		d->nr_refused++;
+		peer_free(p);
+		return;
+	}
+	d->peers[i] = p;
+	d->nr_joined++;
+	say("%s: peer %u joined (pid %d, uid %u)", d->spec.name, p->id,
+	    (int)p->pid, (unsigned int)p->uid);
+	if (other && peer_introduce(other, p))
+		destination_drop(other, "does not read its messages");
+}
+
+static void listener_rested(struct timer *t)
+{
+	struct destination *d =
+		(struct destination *)((char *)t -
+				       offsetof(struct destination,
+						listener_rest));
+
+	loop_change(&d->listener, EPOLLIN);
+}
+
+static void rest_listener(struct destination *d, unsigned int ms)
+{
+	loop_change(&d->listener, 0);
+	timer_arm(&d->listener_rest, ms);
+}
+
+static void listener_ready(struct watch *w, uint32_t events)
+{
+	struct destination *d =
+		(struct destination *)((char *)w -
+				       offsetof(struct destination, listener));
+	uint64_t earned = (loop_now() - d->accept_refill) / ACCEPT_EVERY_MS;
+	int fd;
+
+	(void)events;
+	d->accept_refill += earned * ACCEPT_EVERY_MS;
+	d->accept_tokens = earned > ACCEPT_BURST - d->accept_tokens ?
+		ACCEPT_BURST : d->accept_tokens + earned;
+	if (!d->accept_tokens) {
+		rest_listener(d, ACCEPT_EVERY_MS);
+		return;
+	}
+
+	fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0) {
+		/* EMFILE and the like leave the client in the queue */
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			rest_listener(d, 100);
+		return;
+	}
+	d->accept_tokens--;
+	join(d, fd);
+}
+
+static void start_punch(struct destination *d, struct peer *p)
+{
+	struct punch_request snap;
+
+	region_snapshot(d->region, &snap);
+	if (snap.seq == d->last_seq)
+		return;
+	/* the seq is used up, whatever comes of it */
+	d->last_seq = snap.seq;
+	d->punch_peer = p->id;
+	d->punch = punch_start(d->region, &snap, p->vectors[0], &d->punched);
+	if (!d->punch) {
+		d->nr_punch_errors++;
+		region_answer(d->region, snap.seq, ENOMEM);
+	}
+}
+
+/**
+ * destination_peer_rang() - look at the request in the host page
+ * @p: who rang
+ *
+ * Which of the two is the backend cannot be known, and need not be: a guest
+ * that forges a request gives away memory that only its own frames live in.
+ */
+void destination_peer_rang(struct peer *p)
+{
+	struct destination *d = p->dest;
+
+	if (d->punch)
+		p->ring_pending = true;
+	else
+		start_punch(d, p);
+}
+
+static void punched_ready(struct watch *w, uint32_t events)
+{
+	struct destination *d =
+		(struct destination *)((char *)w -
+				       offsetof(struct destination, punched));
+	uint64_t slots;
+	struct peer *p;
+	uint32_t seq;
+	unsigned int i;
+	int status;
+
+	(void)events;
+	status = punch_finish(d->punch, &seq, &slots);
+	d->punch = NULL;
+	d->nr_punches += !status;
+	d->nr_punch_errors += !!status;
+	d->punched_slots += slots;
+	if (status)
+		say("%s: request %u of peer %u to give memory back refused: %s",
+		    d->spec.name, seq, d->punch_peer, strerror(status));
+
+	/* a ring that came meanwhile was for the next request */
+	for (i = 0; i < MAX_PEERS && !d->punch; i++) {
+		p = d->peers[i];
+		if (p && p->ring_pending) {
+			p->ring_pending = false;
+			start_punch(d, p);
+		}
+	}
+}
+
+static int check_limits(const struct dest_spec *spec, const struct config *cfg,
+			struct error *err)
+{
+	uint64_t total = destination_total();
+	struct destination *d;
+	char a[24], b[24];
+	struct rlimit lim;
+	unsigned int nr = 0;
+
+	if (destination_find(spec->name))
+		return fail(err, "destination %s exists already", spec->name);
+	for (d = destinations; d; d = d->next) {
+		nr++;
+		if (!strcmp(d->spec.socket, spec->socket))
+			return fail(err, "socket %s belongs to destination %s already",
+				    spec->socket, d->spec.name);
+	}
+	if (cfg->total_bytes && (total > cfg->total_bytes ||
+				 spec->window_bytes > cfg->total_bytes - total)) {
+		format_size(spec->window_bytes, a);
+		format_size(total > cfg->total_bytes ?
+			    0 : cfg->total_bytes - total, b);
+		return fail(err, "destination %s: a window of %s is above what is left of the total quota, %s",
+			    spec->name, a, b);
+	}
+	if (!getrlimit(RLIMIT_NOFILE, &lim) &&
+	    lim.rlim_cur != RLIM_INFINITY &&
+	    lim.rlim_cur < FDS_SPARE + (rlim_t)FDS_PER_DEST * (nr + 1))
+		return fail(err, "destination %s: %u destinations need a limit of %u open files, it is %llu; raise LimitNOFILE or ulimit -n",
+			    spec->name, nr + 1,
+			    FDS_SPARE + FDS_PER_DEST * (nr + 1),
+			    (unsigned long long)lim.rlim_cur);
+	return 0;
+}
+
+/**
+ * destination_add() - make a destination and listen for its peers
+ * @spec: checked by dest_spec_read(); copied
+ * @cfg: limits
+ * @err: message
+ *
+ * Return: 0 or -1, then nothing has changed.
+ */
+int destination_add(const struct dest_spec *spec, const struct config *cfg,
+		    struct error *err)
+{
+	struct destination *d, **pos;
+
+	if (check_limits(spec, cfg, err))
+		return -1;
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return fail(err, "out of memory");
+	d->spec = *spec;
+	d->next_id = FIRST_ID;
+	d->stuck_ms = cfg->stuck_ms;
+	d->accept_tokens = ACCEPT_BURST;
+	d->accept_refill = loop_now();
+	d->listener.ready = listener_ready;
+	d->listener_rest.expired = listener_rested;
+	d->punched.ready = punched_ready;
+
+	d->region = region_new(&d->spec, SERVER_ID, err);
+	if (!d->region)
+		goto err_free;
+	d->listener.fd = listen_unix(d->spec.socket, SOCK_STREAM, BACKLOG,
+				     d->spec.group, err);
+	if (d->listener.fd < 0)
+		goto err_region;
+	if (loop_add(&d->listener, EPOLLIN)) {
+		fail(err, "epoll: %s", strerror(errno));
+		goto err_listener;
+	}
+	for (pos = &destinations; *pos; pos = &(*pos)->next)
+		;
+	*pos = d;
+	return 0;
+
+err_listener:
+	close(d->listener.fd);
+	unlink(d->spec.socket);
+err_region:
+	region_put(d->region);
+err_free:
+	free(d);
+	return -1;
+}
+
+/**
+ * destination_remove() - stop serving a destination
+ * @d: destination; gone on success
+ * @force: even if peers are connected; they keep the memory and each other
+ * @err: message
+ *
+ * Return: 0 or -1.
+ */
+int destination_remove(struct destination *d, bool force, struct error *err)
+{
+	struct destination **pos;
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < MAX_PEERS; i++)
+		nr += !!d->peers[i];
+	if (nr && !force)
+		return fail(err, "destination %s has %u connected peer%s; stop them first or use --force",
+			    d->spec.name, nr, nr == 1 ? "" : "s");
+
+	for (pos = &destinations; *pos != d; pos = &(*pos)->next)
+		;
+	*pos = d->next;
+	unlink(d->spec.socket);
+	timer_cancel(&d->listener_rest);
+	loop_remove(&d->listener);
+	close(d->listener.fd);
+	for (i = 0; i < MAX_PEERS; i++)
+		if (d->peers[i])
+			peer_free(d->peers[i]);
+	if (d->punch)
+		punch_abandon(d->punch);
+	region_put(d->region);
+	free(d);
+	return 0;
+}
+
+/**
+ * destination_set_quota() - tell the backend another limit
+ * @d: destination
+ * @quota_bytes: new limit
+ * @err: message
+ *
+ * Return: 0 or -1.
+ */
+int destination_set_quota(struct destination *d, uint64_t quota_bytes,
+			  struct error *err)
+{
+	if (quota_check(&d->spec, quota_bytes, err))
+		return -1;
+	d->spec.quota_bytes = quota_bytes;
+	region_publish(d->region, &d->spec, SERVER_ID);
+	return 0;
+}
+
+void destination_remove_all(void)
+{
+	struct error err;
+
+	while (destinations)
+		destination_remove(destinations, true, &err);
+}

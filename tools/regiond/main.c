@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * sluice-regiond: options, signals, and the order of things.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "regiond.h"
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int nr)
+{
+	(void)nr;
+	stop = 1;
+}
+
+static void usage(FILE *f)
+{
+	fputs("usage: sluice-regiond [-c FILE] [-s SOCKET] [-t]\n"
+	      "\n"
+	      "Makes the memory that a driver domain and a guest share under QEMU.\n"
+	      "\n"
+	      "  -c, --config FILE    read the configuration from FILE\n"
+	      "  -s, --socket SOCKET  listen for sluice-regionctl on SOCKET\n"
+	      "  -t, --test           check the configuration and exit\n"
+	      "  -h, --help           show this\n", f);
+}
+
+/* Blocked everywhere but in the loop's wait, in threads as well */
+static void init_signals(void)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGINT, &sa, NULL);
+}
+
+/* What we hold is bounded per destination; the more room the more of them. */
+static void raise_file_limit(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim))
+		return;
+	lim.rlim_cur = lim.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &lim);
+}
+
+/* systemd's readiness protocol is one datagram; nothing without systemd. */
+static void notify_ready(void)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	size_t len = path ? strlen(path) : 0;
+	int fd;
+
+	if (!len || len > PATH_CHARS || (path[0] != '/' && path[0] != '@'))
+		return;
+	memcpy(addr.sun_path, path, len);
+	if (addr.sun_path[0] == '@')
+		addr.sun_path[0] = 0;	/* abstract */
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (sendto(fd, "READY=1", 7, MSG_NOSIGNAL, (struct sockaddr *)&addr,
+		   offsetof(struct sockaddr_un, sun_path) + len) < 0)
+		say("cannot notify systemd: %s", strerror(errno));
+	close(fd);
+}
+
+static int serve(struct config *cfg, struct error *err)
+{
+	int ret = -1;
+	size_t i;
+
+	if (loop_init())
+		return fail(err, "epoll: %s", strerror(errno));
+	if (cfg->control[0] && command_init(cfg, &stop, err))
+		goto out;
+	for (i = 0; i < cfg->nr_dests; i++)
+		if (destination_add(&cfg->dests[i], cfg, err))
+			goto out;
+
+	say("ready, %zu destination%s", cfg->nr_dests,
+	    cfg->nr_dests == 1 ? "" : "s");
+	notify_ready();
+	loop_run(&stop);
+	say("stopping");
+	ret = 0;
+out:
+	destination_remove_all();
+	command_free();
+	loop_free();
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "socket", required_argument, NULL, 's' },
+		{ "test", no_argument, NULL, 't' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	const char *path = NULL, *control = NULL;
+	struct error err = { "" };
+	struct config cfg;
+	bool test = false;
+	int opt, ret;
+
+	while ((opt = getopt_long(argc, argv, "c:s:th", options, NULL)) != -1) {
+		switch (opt) {
+		case 'c':
+			path = optarg;
+			break;
+		case 's':
+			control = optarg;
+			break;
+		case 't':
+			test = true;
+			break;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		usage(stderr);
+		return 2;
+	}
+
+	init_signals();
+	raise_file_limit();
+	ret = config_load(&cfg, path, &err);
+	if (!ret && control) {
+		if (strlen(control) > PATH_CHARS)
+			ret = fail(&err, "%s: longer than %zu characters",
+				   control, PATH_CHARS);
+		else
+			strcpy(cfg.control, control);
+	}
+	if (!ret && !cfg.control[0] && !cfg.nr_dests)
+		ret = fail(&err, "nothing to do: neither a destination nor a control socket is configured");
+	if (!ret && !test)
+		ret = serve(&cfg, &err);
+	if (ret)
+		say("%s", err.text);
+	config_free(&cfg);
+	return ret ? 1 : 0;
+}
