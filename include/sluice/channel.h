@@ -39,6 +39,8 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/netlink.h>
+#include <linux/ratelimit.h>
+#include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include <sluice/constraint.h>
@@ -46,6 +48,7 @@
 #include <sluice/window.h>
 
 #define SLUICE_NAME_BYTES	32
+#define SLUICE_REASON_BYTES	96
 
 enum sluice_role {
 	SLUICE_BACKEND,
@@ -59,7 +62,8 @@ struct sluice_channel;
 /**
  * struct sluice_provider_ops - one way to share memory
  * @name: "loopback", "ivshmem", "xen", "pkvm"
- * @owner: module that stays loaded while a client uses a channel
+ * @owner: the provider's module. It can go at any time: its exit unregisters the
+ *	channels and sluice_channel_unregister() waits until no client uses them
  * @claim: a client of @role takes the channel. Provides the control segment
  *	(zeroed at first use, at ch->ctrl_va, ch->ctrl_bytes; backend: may be
  *	laid out with ch->want_pairs and ch->want_ctrl_bytes, never above what the provider
@@ -104,8 +108,13 @@ struct sluice_provider_ops {
  * struct sluice_client - the backend or frontend module
  * @role: what it is
  * @owner: THIS_MODULE
- * @attach: the provider has given the channel (control segment mapped). A
- *	backend fills ch->hdr and writes the header here. 0 or the channel is released.
+ * @want_pairs: backend: queue pairs to ask a provider for, 0 leaves it to the
+ *	provider
+ * @want_ctrl_bytes: backend: control segment to ask for, 0: 1 MiB per pair
+ * @attach: the provider has given the channel (control segment mapped, window
+ *	initialised for a backend). A backend finds ch->hdr filled with what the
+ *	channel can do and may lower max_pairs and window_slots and take features
+ *	away; the core writes the header after it. 0 or the channel is released.
  * @detach: the channel goes away or the client unregisters. All use ends here.
  * @up: a session with a peer begins; a frontend has ch->hdr validated.
  * @down: it ended. On return nothing of the old session is in use: queues
@@ -117,6 +126,8 @@ struct sluice_provider_ops {
 struct sluice_client {
 	enum sluice_role role;
 	struct module *owner;
+	u32 want_pairs;
+	u32 want_ctrl_bytes;
 	int (*attach)(struct sluice_channel *ch);
 	void (*detach)(struct sluice_channel *ch);
 	void (*up)(struct sluice_channel *ch);
@@ -139,10 +150,17 @@ struct sluice_client {
  * @want_ctrl_bytes: backend before claim: control segment it would like
  * @ctrl_va: control segment, virtually contiguous, with struct pages (use
  *	sluice_va_to_page())
- * @ctrl_bytes: its size
+ * @ctrl_bytes: its size. On a frontend this is what the provider has mapped; the
+ *	size in use is ch->hdr.ctrl_bytes, never more
  * @nr_doorbells: vectors the provider has each way
- * @window: see sluice/window.h
- * @hdr: what the header says; written by a backend, read and validated for a frontend
+ * @doorbell_addr: provider's address of our doorbells, published to the peer;
+ *	set by claim, 0 if doorbells need no address
+ * @window: see sluice/window.h. The core initialises it: a backend's before attach,
+ *	a frontend's before each up (slots in QUARANTINED keep what they have)
+ * @hdr: what the header says; written by a backend, read and validated for a
+ *	frontend, never more pairs or doorbells than the channel has
+ * @features: SLUICE_SHM_F_* that both sides use; valid from up to down
+ * @silent: debugfs: this side plays dead
  * @client_data: the client's
  * @provider_data: the provider's
  *
@@ -160,29 +178,55 @@ struct sluice_channel {
 	void *ctrl_va;
 	u32 ctrl_bytes;
 	u32 nr_doorbells;
+	u32 doorbell_addr;
 	struct sluice_window window;
 	struct sluice_shm_header_snap hdr;
+	u32 features;
+	bool silent;
 	void *client_data;
 	void *provider_data;
 
+	/* registry lock */
 	struct list_head list;
 	const struct sluice_client *client;
-	struct sluice_session session;
-	struct mutex session_lock;	/* session; not held while the client runs */
-	struct workqueue_struct *wq;	/* client callbacks, ordered */
-	struct workqueue_struct *rx_wq;	/* session and message ring, ordered */
-	struct work_struct rx_work;
-	struct delayed_work tick;
-	struct work_struct client_work;
-	spinlock_t event_lock;
-	struct list_head events;	/* for client_work */
-	unsigned int nr_events;
-	struct list_head requests;	/* waiting for a response */
-	u16 next_token;
+	enum sluice_role wanted_role;
 	bool registered;
 	bool claimed;
-	bool attached;
-	bool client_up;
+
+	/* callbacks to the client: ordered, one at a time */
+	struct workqueue_struct *wq;
+	struct work_struct client_work;
+	spinlock_t event_lock;		/* events, nr_events, break_reason */
+	struct list_head events;
+	unsigned int nr_events;
+	char break_reason[SLUICE_REASON_BYTES];
+	const struct sluice_client __rcu *bell;	/* who hears doorbells > 0 */
+	bool attached;			/* client_work only */
+	bool client_up;			/* client_work only */
+
+	/* session and message rings: ordered, never waits for the client */
+	struct workqueue_struct *rx_wq;
+	struct work_struct rx_work;
+	struct delayed_work tick;
+	struct mutex session_lock;	/* all below; not held while the client runs */
+	struct sluice_session session;
+	struct list_head requests;	/* waiting for a response */
+	u16 next_token;
+	bool running;			/* between attach and detach */
+	bool stopping;
+	bool restart;			/* the session waits to start again */
+	u64 restart_ms;
+	u64 up_ms;
+	u32 backoff_ms;			/* after a broken session */
+	u32 seen_generation;		/* of the peer whose pages were validated */
+	u32 refused_generation;		/* last one that was not, to say it once */
+	const char *refused;
+	char reason[SLUICE_REASON_BYTES];	/* why the last session ended */
+	struct ratelimit_state ratelimit;
+	unsigned long flags;		/* atomic bits, SLUICE_CHANNEL_* */
+	u64 nr_ups, nr_downs, nr_broken, nr_stray;
+
+	struct dentry *debugfs;
 };
 
 /* provider side */
@@ -215,7 +259,8 @@ void sluice_channel_break(struct sluice_channel *ch, const char *reason);
 
 static inline void sluice_channel_ring(struct sluice_channel *ch, unsigned int vector)
 {
-	ch->ops->doorbell(ch, vector);
+	if (likely(!READ_ONCE(ch->silent)))
+		ch->ops->doorbell(ch, vector);
 }
 
 struct page *sluice_va_to_page(const void *va);	/* direct map, vmalloc or memremapped */
