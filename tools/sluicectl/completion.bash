@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0
+# bash completion for sluicectl(8)
+
+_sluicectl_dests()
+{
+	sluicectl dest show 2>/dev/null | sed -n 's/^\([^ :][^ :]*\): state .*/\1/p'
+}
+
+_sluicectl_ports()
+{
+	sluicectl port show 2>/dev/null | sed -n 's/^\([^ :][^ :]*\): dma-mask .*/\1/p'
+}
+
+_sluicectl_netdevs()
+{
+	local at
+
+	for at in /sys/class/net/*; do
+		[[ -e $at ]] && echo "${at##*/}"
+	done
+}
+
+_sluicectl_dest_set()
+{
+	local at=$1 prev=$2
+
+	if ((at == 2)); then
+		echo dev
+		_sluicectl_dests
+		return
+	fi
+	case $prev in
+	dev) _sluicectl_netdevs ;;
+	size) echo 0 2M 8M 32M ;;
+	drain-timeout | timeout) echo 1s 5s 30s ;;
+	port)
+		echo none
+		_sluicectl_netdevs
+		;;
+	*) echo size drain-timeout port nowait timeout ;;
+	esac
+}
+
+_sluicectl()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local plain=() word list=
+
+	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+		[[ $word == -* ]] || plain+=("$word")
+	done
+
+	case ${#plain[@]}:${plain[0]-}:${plain[1]-} in
+	0:*) list="dest port plan monitor help" ;;
+	1:dest:) list="show set help" ;;
+	1:port:) list="show help" ;;
+	1:plan:) list="help" ;;
+	1:monitor:) list="help $(_sluicectl_dests)" ;;
+	2:dest:show) list="dev $(_sluicectl_dests)" ;;
+	3:dest:show) [[ $prev != dev ]] || list=$(_sluicectl_netdevs) ;;
+	2:port:show) list=$(_sluicectl_ports) ;;
+	*:dest:set) list=$(_sluicectl_dest_set "${#plain[@]}" "$prev") ;;
+	esac
+	[[ $cur != -* ]] || list="-j --json -p --pretty -s --statistics -V --version -h --help"
+	mapfile -t COMPREPLY < <(compgen -W "$list" -- "$cur")
+}
+
+complete -F _sluicectl sluicectl
