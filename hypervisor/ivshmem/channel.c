@@ -137,7 +137,7 @@ static int ivshmem_segment_alloc(struct sluice_channel *ch, unsigned int slot,
 		/* in use, or frames of an earlier life are still in a queue here */
 		err = -EBUSY;
 	} else if (taken + SLUICE_SHM_SEGMENT_BYTES > ivshmem_host_quota(iv)) {
-		NL_SET_ERR_MSG(extack, "above the quota that the region server gives this destination");
+		NL_SET_ERR_MSG(extack, "above the region server's quota of this destination");
 		err = -EDQUOT;
 	} else {
 		__set_bit(slot, iv->taken);

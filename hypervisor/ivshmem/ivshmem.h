@@ -65,7 +65,7 @@ struct ivshmem_vector {
 struct ivshmem_host {
 	bool present;
 	u16 max_pairs;
-	struct mutex lock;
+	struct mutex lock;		/* seq, stuck, the mailbox */
 	u32 seq;
 	bool stuck;
 };
