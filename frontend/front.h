@@ -2,10 +2,13 @@
 /*
  * The frontend module: what its files know of each other.
  *
- *	transport.c	virtio_config_ops over a channel; life of the virtio device
- *	map.c		page -> window offset, or bounce (dma_map_ops / virtio_map_ops)
- *	bounce.c	bounce slots in the control area (pure bitmap allocator beside it)
+ *	transport.c	the virtio device on a channel: its life, the client's callbacks
+ *	config.c	virtio_config_ops: features, config space, status
+ *	vqs.c		virtqueues: memory, notification both ways, reset of one
+ *	peer.c		what the backend says of the device, and is told
  *	ctrlq.c		control virtqueue, answered on this side
+ *	map.c		page -> window offset, or bounce (dma_map_ops / virtio_map_ops)
+ *	bounce.c	bounce slots in the control area (pure bitmap allocator)
  *	region.c	SEGMENT_ADD / RETIRE; fills the slot allocator, drains it
  *	slots.c		free pages of all data segments
  *	netdev.c rx.c tx.c xdp.c ethtool.c	sluice_front, our virtio-net driver
@@ -25,6 +28,7 @@
 #define SLUICE_FRONT_VENDOR	0x43554c53
 
 struct sluice_slots;
+struct sluice_transport;
 struct sluice_map;
 struct sluice_region;
 
@@ -37,6 +41,16 @@ struct sluice_region;
  * @region: data segments (region.c)
  * @slots: free pages (slots.c)
  * @link: the backend is there; netdev drivers see it as VIRTIO_NET_S_LINK_UP
+ * @nr_pairs: queue pairs that the control area can feed
+ * @id: number in the device's name
+ * @transport: transport.c's own
+ *
+ * When a session ends, the transport freezes and restores the virtio driver
+ * (struct virtio_driver.freeze and .restore) under the device's lock: afterwards
+ * it has new, empty virtqueues and link is down, until the next session
+ * takes these virtqueues over. The netdev and its addresses survive. The user may set
+ * the interface down or up between the two calls; our driver's ndo_stop and
+ * ndo_open must be harmless then.
  */
 struct sluice_front {
 	struct sluice_channel *ch;
@@ -47,7 +61,9 @@ struct sluice_front {
 	struct sluice_region *region;
 	struct sluice_slots *slots;
 	bool link;
-	void *transport;		/* transport.c's own */
+	u16 nr_pairs;
+	int id;
+	struct sluice_transport *transport;
 };
 
 static inline struct sluice_front *sluice_front_of(struct virtio_device *vdev)
@@ -73,6 +89,7 @@ struct sluice_bounce_stats {
 	u32 slots_used;
 	u32 slots_peak;
 };
+
 void sluice_front_bounce_stats(struct virtio_device *vdev, struct sluice_bounce_stats *st);
 
 /* map.c, for region.c: this segment's pages map to its window offsets. */
@@ -81,9 +98,12 @@ void sluice_map_del_segment(struct sluice_front *f, unsigned int slot);
 
 /* region.c, for transport.c; all from the channel's client context, may sleep */
 int sluice_region_init(struct sluice_front *f);
-void sluice_region_exit(struct sluice_front *f);	/* after the vqs are gone; drains or quarantines */
+void sluice_region_exit(struct sluice_front *f);	/* vqs are gone; drains or quarantines */
 void sluice_region_message(struct sluice_front *f, const struct sluice_msg *msg);
-void sluice_region_down(struct sluice_front *f);	/* session ended */
+/* The session ended: hand out no page any more. Called before the driver gives its
+ * buffers back, so it must not wait for pages; drain in the background.
+ */
+void sluice_region_down(struct sluice_front *f);
 
 /* slots.c, for rx.c and tx.c: any context up to softirq */
 /* A free page with only the region's own reference, or NULL. */
@@ -98,6 +118,7 @@ unsigned int sluice_slots_total(struct sluice_slots *s);
 bool sluice_slots_active(struct sluice_slots *s, const struct page *page);
 
 extern struct virtio_driver sluice_net_driver;		/* netdev.c */
-extern const struct sluice_client sluice_front_client;	/* transport.c */
+extern struct sluice_client sluice_front_client;	/* transport.c */
+extern bool sluice_front_stock;				/* main.c: driver=virtio_net */
 
 #endif /* SLUICE_FRONT_H */

@@ -68,7 +68,7 @@ static bool sluice_header_accept(struct sluice_channel *ch, u32 generation)
 		return false;
 	}
 	ch->hdr = snap;
-	ch->features = snap.features & SLUICE_FEATURES;
+	ch->features = snap.features & SLUICE_FEATURES & ~ch->client->refuse_features;
 	/* before our echo, which is what the backend waits for */
 	WRITE_ONCE(sluice_frontend_page(ch)->features, cpu_to_le32(ch->features));
 	return true;

@@ -111,6 +111,7 @@ struct sluice_provider_ops {
  * @want_pairs: backend: queue pairs to ask a provider for, 0 leaves it to the
  *	provider
  * @want_ctrl_bytes: backend: control segment to ask for, 0: 1 MiB per pair
+ * @refuse_features: frontend: SLUICE_SHM_F_* that it does not use
  * @attach: the provider has given the channel (control segment mapped, window
  *	initialised for a backend). A backend finds ch->hdr filled with what the
  *	channel can do and may lower max_pairs and window_slots and take features
@@ -128,6 +129,7 @@ struct sluice_client {
 	struct module *owner;
 	u32 want_pairs;
 	u32 want_ctrl_bytes;
+	u32 refuse_features;
 	int (*attach)(struct sluice_channel *ch);
 	void (*detach)(struct sluice_channel *ch);
 	void (*up)(struct sluice_channel *ch);
