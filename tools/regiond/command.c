@@ -307,7 +307,9 @@ static void client_ready(struct watch *w, uint32_t events)
 	}
 	put(answer, "ok", json_object_new_boolean(!ret));
 
-	out = json_object_to_json_string_length(answer, JSON_C_TO_STRING_PLAIN,
+	out = json_object_to_json_string_length(answer,
+						JSON_C_TO_STRING_PLAIN |
+						JSON_C_TO_STRING_NOSLASHESCAPE,
 						&len);
 	/* a client that asks but doesn't read loses its connection */
 	if (send(w->fd, out, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)

@@ -314,7 +314,8 @@ int main(int argc, char **argv)
 	ret = json_object_get_boolean(get(answer, "ok")) ? 0 : 1;
 	if (json)
 		puts(json_object_to_json_string_ext(answer,
-						    JSON_C_TO_STRING_PRETTY));
+						    JSON_C_TO_STRING_PRETTY |
+						    JSON_C_TO_STRING_NOSLASHESCAPE));
 	else if (ret)
 		fprintf(stderr, "sluice-regionctl: %s\n",
 			text_of(answer, "error"));

@@ -68,19 +68,34 @@ static struct peer *other_peer(const struct destination *d,
 	return NULL;
 }
 
+/* Why a message could not be sent; NULL if the client had just gone */
+static const char *send_failure(void)
+{
+	switch (errno) {
+	case EPIPE:
+	case ECONNRESET:
+		return NULL;
+	case EAGAIN:
+		return "does not read its messages";
+	default:
+		return strerror(errno);
+	}
+}
+
 /*
  * With nobody left, the next pair gets new, zeroed memory: the guest that comes
  * may be another one, and a QEMU that closed its socket may still map the old.
  */
-static void renew_region(struct destination *d)
+static int renew_region(struct destination *d)
 {
 	struct error err;
 	struct region *r;
 
 	r = region_new(&d->spec, SERVER_ID, &err);
+	d->region_stale = !r;
 	if (!r) {
-		say("%s: keeps its old memory: %s", d->spec.name, err.text);
-		return;
+		say("%s: no new memory: %s", d->spec.name, err.text);
+		return -1;
 	}
 	if (d->punch) {
 		punch_abandon(d->punch);
@@ -89,6 +104,7 @@ static void renew_region(struct destination *d)
 	region_put(d->region);
 	d->region = r;
 	d->last_seq = 0;
+	return 0;
 }
 
 static void forget_peer(struct peer *p)
@@ -133,7 +149,7 @@ void destination_drop(struct peer *p, const char *why)
 	if (!other)
 		renew_region(d);
 	else if (peer_tell_left(other, id))
-		destination_drop(other, "does not read its messages");
+		destination_drop(other, send_failure());
 }
 
 /* Ids go round, so that one comes again only after thousands of joins. */
@@ -155,11 +171,17 @@ static void join(struct destination *d, int fd)
 	struct error err;
 	unsigned int i;
 
-	/* A driver domain that was killed and came back: the end of its first
+	/* It only looked whether somebody listens: the peers need not know. */
+	if (socket_is_gone(fd)) {
+		close(fd);
+		return;
+	}
+	/*
+	 * A driver domain that was killed and came back: the end of its first
 	 * life may still wait in the queue behind the start of its second.
 	 */
 	for (i = 0; i < MAX_PEERS; i++)
-		if (d->peers[i] && peer_is_gone(d->peers[i]))
+		if (d->peers[i] && socket_is_gone(d->peers[i]->sock.fd))
 			destination_drop(d->peers[i], NULL);
 	for (i = 0; i < MAX_PEERS && d->peers[i]; i++)
 		;
@@ -174,6 +196,12 @@ static void join(struct destination *d, int fd)
 		return;
 	}
 
+	other = other_peer(d, NULL);
+	if (!other && d->region_stale && renew_region(d)) {
+		d->nr_refused++;
+		peer_refuse(fd, ENOMEM);
+		return;
+	}
 	p = peer_new(d, fd, &err);
 	if (!p) {
 		d->nr_refused++;
@@ -181,10 +209,8 @@ static void join(struct destination *d, int fd)
 		peer_refuse(fd, EMFILE);
 		return;
 	}
-	other = other_peer(d, NULL);
 	p->id = take_id(d);
-	if (!other)
-		region_publish(d->region, &d->spec, SERVER_ID);
+	region_publish(d->region, &d->spec, SERVER_ID);
 	if (peer_handshake(p, other)) {
 		/* nobody knows of it yet */
 		say("%s: handshake failed: %s", d->spec.name, strerror(errno));
@@ -197,7 +223,7 @@ static void join(struct destination *d, int fd)
 	say("%s: peer %u joined (pid %d, uid %u)", d->spec.name, p->id,
 	    (int)p->pid, (unsigned int)p->uid);
 	if (other && peer_introduce(other, p))
-		destination_drop(other, "does not read its messages");
+		destination_drop(other, send_failure());
 }
 
 static void listener_rested(struct timer *t)

@@ -11,7 +11,6 @@
  */
 #include <endian.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -238,15 +237,6 @@ int peer_handshake(struct peer *p, const struct peer *other)
 int peer_tell_left(struct peer *p, uint32_t id)
 {
 	return send_number(p->sock.fd, id, -1);
-}
-
-/** peer_is_gone() - has the client closed, though we may not have seen it yet? */
-bool peer_is_gone(const struct peer *p)
-{
-	struct pollfd pfd = { .fd = p->sock.fd, .events = POLLRDHUP };
-
-	return poll(&pfd, 1, 0) == 1 &&
-		(pfd.revents & (POLLHUP | POLLRDHUP | POLLERR));
 }
 
 /** peer_has_unread() - are messages queued that the client has not read? */

@@ -41,6 +41,7 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool parse_size(const char *text, uint64_t *bytes, struct error *err);
 bool parse_mac(const char *text, uint8_t mac[6]);
 void format_size(uint64_t bytes, char text[24]);
+bool socket_is_gone(int fd);
 int listen_unix(const char *path, int type, int backlog, gid_t group,
 		struct error *err);
 
@@ -176,7 +177,6 @@ struct peer *peer_new(struct destination *d, int fd, struct error *err);
 int peer_introduce(struct peer *p, const struct peer *other);
 int peer_handshake(struct peer *p, const struct peer *other);
 int peer_tell_left(struct peer *p, uint32_t id);
-bool peer_is_gone(const struct peer *p);
 bool peer_has_unread(const struct peer *p);
 void peer_ring(const struct peer *p);
 void peer_free(struct peer *p);
@@ -194,6 +194,7 @@ struct destination {
 	unsigned int accept_tokens;
 	uint64_t accept_refill;
 	struct region *region;
+	bool region_stale;	/* by a pair that is gone: must be replaced */
 	struct peer *peers[MAX_PEERS];
 	uint32_t next_id;
 	struct punch *punch;

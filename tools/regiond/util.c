@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,6 +124,15 @@ void format_size(uint64_t bytes, char text[24])
 		u++;
 	}
 	snprintf(text, 24, "%llu%.1s", (unsigned long long)bytes, &units[u]);
+}
+
+/** socket_is_gone() - has the other end closed, seen by an event or not? */
+bool socket_is_gone(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLRDHUP };
+
+	return poll(&pfd, 1, 0) == 1 &&
+		(pfd.revents & (POLLHUP | POLLRDHUP | POLLERR));
 }
 
 /* A socket file that nobody listens on any more is in the way of nobody. */

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Sockets that are in the way, and servers that die. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "test.h"
+
+#define CONFIG "{ \"directory\": \"@\", \"destinations\": [" \
+	" { \"name\": \"g1\", \"window\": \"4M\" } ] }"
+#define VECTORS 2
+
+void test_lifecycle(void)
+{
+	struct server s, second;
+	struct client a, b, c;
+	struct stat st;
+
+	if (server_start(&s, CONFIG))
+		bail("the server does not start:\n%s", s.log);
+	if (!client_join(&a, in_dir("g1.sock"), VECTORS) ||
+	    !client_join(&b, in_dir("g1.sock"), VECTORS) ||
+	    !client_sees_join(&a, VECTORS))
+		bail("cannot join");
+	ok(server_start(&second, CONFIG) && server_wait(&second) == 1 &&
+	   strstr(second.log, "is in use by another server"),
+	   "a second server on the same sockets gives up");
+	ok(!stat(in_dir("g1.sock"), &st) &&
+	   status_number(&s, "g1", "peers") == 2 &&
+	   status_number(&s, "g1", "refused") == 0 && client_is_silent(&a),
+	   "and disturbs nothing");
+
+	kill(s.pid, SIGKILL);
+	ok(server_wait(&s) == 1000 + SIGKILL && !stat(in_dir("g1.sock"), &st),
+	   "a killed server leaves its sockets");
+	strcpy((char *)a.map + 4096, "alive");
+	ok(!strcmp((char *)b.map + 4096, "alive") &&
+	   write(a.other[1], &(uint64_t){ 1 }, 8) == 8 &&
+	   client_rang(b.own[1]), "the peers go on without it");
+
+	ok(server_start(&s, CONFIG) == 0, "the next server takes them over");
+	ok(client_join(&c, in_dir("g1.sock"), VECTORS) &&
+	   c.other_id == -1 && !c.map[4096],
+	   "and starts with new memory and no peers");
+	client_leave(&a);
+	client_leave(&b);
+	client_leave(&c);
+	ok(server_stop(&s) == 0, "the server ends cleanly");
+
+	if (mknod(in_dir("g1.sock"), S_IFREG | 0600, 0))
+		bail("cannot make a file");
+	ok(server_start(&s, CONFIG) && server_wait(&s) == 1 &&
+	   strstr(s.log, "exists and is not a socket"),
+	   "a file that is not a socket is left alone");
+	ok(!stat(in_dir("g1.sock"), &st) && S_ISREG(st.st_mode),
+	   "and still there");
+	unlink(in_dir("g1.sock"));
+}
