@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Words that every script of the lab uses: where things are, how to fail, how to
+# wait. Sourced, never run.
+
+# shellcheck disable=SC2034 # used by those who source this file
+sluice_top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd -P)
+sluice_build=${SLUICE_BUILD:-$sluice_top/build}
+sluice_self=${0##*/}
+
+say() {
+	printf '%s: %s\n' "$sluice_self" "$*" >&2
+}
+
+die() {
+	say "$*"
+	exit 1
+}
+
+# wait_for SECONDS COMMAND... - until COMMAND succeeds, asked ten times a second.
+# The clock is SECONDS of bash: no fork, no jump when somebody sets the time.
+wait_for() {
+	local deadline=$((SECONDS + $1))
+	shift
+
+	until "$@"; do
+		((SECONDS < deadline)) || return 1
+		sleep 0.1
+	done
+}
+
+# The words of a command, quoted for any POSIX shell.
+quote_words() {
+	local word out=
+	for word; do
+		out+=" '${word//\'/\'\\\'\'}'"
+	done
+	printf '%s' "${out# }"
+}
+
+# number_of_bytes 64M -> 67108864; fails on anything else than N, NK, NM, NG.
+number_of_bytes() {
+	local n=${1%[KMGkmg]} shift=0
+
+	[[ $n =~ ^[0-9]{1,12}$ ]] || return 1
+	case $1 in
+	*[Kk]) shift=10 ;;
+	*[Mm]) shift=20 ;;
+	*[Gg]) shift=30 ;;
+	esac
+	printf '%d\n' $((10#$n << shift))
+}
+
+# The files that a dynamically linked program needs beside itself, one per line.
+# Links are followed by whoever copies; the path is the one the loader asks for.
+libraries_of() {
+	ldd "$1" 2>/dev/null | awk '
+		$2 == "=>" && $3 ~ /^\// { print $3; next }
+		$1 ~ /^\// { print $1 }'
+}
