@@ -72,7 +72,7 @@ static inline struct sluice_front *sluice_front_of(struct virtio_device *vdev)
 }
 
 /* transport.c, for netdev.c */
-/* Receive on the first @pairs pairs only; sleeps; -ENOLINK while no backend. */
+/* Receive on the first @pairs pairs only, soon. */
 int sluice_front_set_pairs(struct virtio_device *vdev, u16 pairs);
 /* Ordinary pages that may be posted for receive before the bounce quota is used up, per pair. */
 unsigned int sluice_front_bounce_rx_pages(struct virtio_device *vdev);

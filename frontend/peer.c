@@ -378,20 +378,19 @@ void sluice_peer_reset_vq(struct sluice_transport *t, unsigned int index)
  * @vdev: the virtio device
  * @pairs: how many; 1 to the device's maximum
  *
- * Context: process. Return: 0, -EINVAL, -ENOLINK while there is no backend (it will
- * be told when it comes), or the backend's refusal.
+ * The backend is told soon, or when it comes: the caller holds RTNL, which a
+ * backend in the same kernel may need to obey. Until then frames arrive
+ * on other pairs as well.
+ *
+ * Context: process. Return: 0 or -EINVAL.
  */
 int sluice_front_set_pairs(struct virtio_device *vdev, u16 pairs)
 {
 	struct sluice_transport *t = sluice_transport_of(vdev);
-	int err = -ENOLINK;
 
 	if (!pairs || pairs > t->f->nr_pairs)
 		return -EINVAL;
-	mutex_lock(&t->lock);
 	WRITE_ONCE(t->pairs, pairs);
-	if (t->told && t->up)
-		err = tell_pairs(t);
-	mutex_unlock(&t->lock);
-	return err;
+	queue_work(system_unbound_wq, &t->push);
+	return 0;
 }
