@@ -1,0 +1,644 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * sluice_front: the life of the netdev. It is an ordinary driver of a
+ * virtio-net device without a control virtqueue; what makes it ours is where the
+ * buffers come from (slots.c).
+ *
+ * A lost session is a freeze (the transport calls it): the virtqueues go, the
+ * netdev stays, with its name, addresses and settings, without carrier. The
+ * next session is a restore.
+ */
+#include <linux/etherdevice.h>
+#include <linux/ethtool.h>
+#include <linux/module.h>
+#include <linux/rtnetlink.h>
+#include <linux/virtio_net.h>
+#include "netdev.h"
+#include "xdp.h"
+
+#define GUEST_GSO	(BIT_ULL(VIRTIO_NET_F_GUEST_TSO4) | BIT_ULL(VIRTIO_NET_F_GUEST_TSO6) | \
+			 BIT_ULL(VIRTIO_NET_F_GUEST_ECN))
+
+static bool link_is_up(struct sluice_net *net)
+{
+	u16 status = VIRTIO_NET_S_LINK_UP;
+
+	if (virtio_has_feature(net->vdev, VIRTIO_NET_F_STATUS))
+		virtio_cread(net->vdev, struct virtio_net_config, status, &status);
+	return status & VIRTIO_NET_S_LINK_UP;
+}
+
+/* RTNL. Receive buffers are posted while the link is up: then the backend knows the queues. */
+static void update_link(struct sluice_net *net)
+{
+	unsigned int i;
+
+	if (link_is_up(net) == netif_carrier_ok(net->dev))
+		return;
+	if (netif_carrier_ok(net->dev)) {
+		netif_carrier_off(net->dev);
+		return;
+	}
+	netif_carrier_on(net->dev);
+	if (!net->running)
+		return;
+	for (i = 0; i < net->pairs; i++)
+		sluice_rx_start(&net->rxq[i]);
+	/* behind a new backend, the bridge there has to learn where we are */
+	if (net->announce)
+		__netdev_notify_peers(net->dev);
+	net->announce = false;
+}
+
+static void config_work(struct work_struct *work)
+{
+	struct sluice_net *net = container_of(work, struct sluice_net, config_work);
+
+	rtnl_lock();
+	if (net->ready)
+		update_link(net);
+	rtnl_unlock();
+}
+
+static void config_changed(struct virtio_device *vdev)
+{
+	struct sluice_net *net = vdev->priv;
+
+	schedule_work(&net->config_work);
+}
+
+/* NAPI and transmit on; the virtqueues exist. */
+void sluice_net_resume(struct sluice_net *net)
+{
+	unsigned int i;
+
+	if (net->running)
+		return;
+	net->running = true;
+	for (i = 0; i < net->max_pairs; i++) {
+		napi_enable(&net->rxq[i].napi);
+		napi_enable(&net->txq[i].napi);
+		netif_tx_lock_bh(net->dev);
+		net->txq[i].live = true;
+		netif_tx_unlock_bh(net->dev);
+		sluice_rx_start(&net->rxq[i]);
+		sluice_tx_start(&net->txq[i]);
+	}
+	netif_tx_wake_all_queues(net->dev);
+}
+
+void sluice_net_pause(struct sluice_net *net)
+{
+	unsigned int i;
+
+	if (!net->running)
+		return;
+	net->running = false;
+	netif_tx_disable(net->dev);
+	for (i = 0; i < net->max_pairs; i++) {
+		/* ndo_xdp_xmit does not look at the queue's stop bit */
+		netif_tx_lock_bh(net->dev);
+		net->txq[i].live = false;
+		netif_tx_unlock_bh(net->dev);
+		napi_disable(&net->rxq[i].napi);
+		napi_disable(&net->txq[i].napi);
+		/* after NAPI, which starts them; a timer finds NAPI off */
+		del_timer_sync(&net->rxq[i].retry);
+		del_timer_sync(&net->txq[i].retry);
+	}
+}
+
+static int net_open(struct net_device *dev)
+{
+	struct sluice_net *net = netdev_priv(dev);
+
+	if (!net->ready)
+		return -ENETDOWN;
+	netif_tx_start_all_queues(dev);
+	sluice_net_resume(net);
+	update_link(net);
+	return 0;
+}
+
+static int net_stop(struct net_device *dev)
+{
+	sluice_net_pause(netdev_priv(dev));
+	return 0;
+}
+
+static int find_vqs(struct sluice_net *net)
+{
+	unsigned int nr = 2 * net->max_pairs, i;
+	vq_callback_t **callbacks = kcalloc(nr, sizeof(*callbacks), GFP_KERNEL);
+	struct virtqueue **vqs = kcalloc(nr, sizeof(*vqs), GFP_KERNEL);
+	const char **names = kcalloc(nr, sizeof(*names), GFP_KERNEL);
+	int err = -ENOMEM;
+
+	if (!callbacks || !vqs || !names)
+		goto out;
+	for (i = 0; i < net->max_pairs; i++) {
+		callbacks[2 * i] = sluice_rx_callback;
+		names[2 * i] = net->rxq[i].name;
+		callbacks[2 * i + 1] = sluice_tx_callback;
+		names[2 * i + 1] = net->txq[i].name;
+	}
+	err = sluice_find_vqs(net->vdev, nr, vqs, callbacks, names);
+	if (err)
+		goto out;
+	for (i = 0; i < net->max_pairs; i++) {
+		net->rxq[i].vq = vqs[2 * i];
+		net->txq[i].vq = vqs[2 * i + 1];
+	}
+out:
+	kfree(names);
+	kfree(vqs);
+	kfree(callbacks);
+	return err;
+}
+
+static void del_vqs(struct sluice_net *net)
+{
+	unsigned int i;
+	void *token;
+
+	virtio_reset_device(net->vdev);
+	for (i = 0; i < net->max_pairs; i++) {
+		struct sluice_rxq *rxq = &net->rxq[i];
+		struct sluice_txq *txq = &net->txq[i];
+
+		while ((token = virtqueue_detach_unused_buf(rxq->vq)))
+			sluice_rx_recycle(rxq->vq, token);
+		while ((token = virtqueue_detach_unused_buf(txq->vq)))
+			sluice_tx_recycle(txq->vq, token);
+		sluice_rx_free(rxq);
+		netdev_tx_reset_queue(netdev_get_tx_queue(net->dev, i));
+	}
+	net->vdev->config->del_vqs(net->vdev);
+	for (i = 0; i < net->max_pairs; i++) {
+		net->rxq[i].vq = NULL;
+		net->txq[i].vq = NULL;
+	}
+}
+
+static void take_down(struct sluice_net *net)
+{
+	if (!net->ready)
+		return;
+	sluice_net_pause(net);
+	net->ready = false;
+	del_vqs(net);
+}
+
+static bool negotiated_gso(struct sluice_net *net)
+{
+	return net->vdev->features & GUEST_GSO;
+}
+
+/* Features are negotiated, status is not yet DRIVER_OK. */
+static int bring_up(struct sluice_net *net)
+{
+	unsigned int i;
+	int err;
+
+	net->rx_gso = negotiated_gso(net);
+	err = find_vqs(net);
+	if (err)
+		return err;
+	for (i = 0; i < net->max_pairs; i++) {
+		err = sluice_tx_alloc(&net->txq[i]);
+		if (err) {
+			del_vqs(net);
+			return err;
+		}
+	}
+	virtio_device_ready(net->vdev);
+	net->ready = true;
+	return 0;
+}
+
+static void set_rx_layout(struct sluice_net *net, bool xdp)
+{
+	net->rx_off = xdp ? SLUICE_XDP_RX_OFF : 0;
+	net->rx_bytes = xdp ? SLUICE_XDP_RX_BYTES : PAGE_SIZE;
+}
+
+static int negotiate(struct virtio_device *vdev)
+{
+	int err;
+
+	virtio_add_status(vdev, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+	virtio_add_status(vdev, VIRTIO_CONFIG_S_DRIVER);
+	err = vdev->config->finalize_features(vdev);
+	if (err)
+		return err;
+	virtio_add_status(vdev, VIRTIO_CONFIG_S_FEATURES_OK);
+	if (!(vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_FEATURES_OK))
+		return -ENODEV;
+	return 0;
+}
+
+int sluice_net_renegotiate(struct sluice_net *net, netdev_features_t features,
+			   struct bpf_prog *prog)
+{
+	u64 before = net->vdev->features, after = net->all_features;
+	bool was_ready = net->ready;
+	int err = 0;
+
+	ASSERT_RTNL();
+	if (!(features & NETIF_F_GRO_HW))
+		after &= ~GUEST_GSO;
+	if (prog)
+		after &= ~SLUICE_XDP_FEATURES_OFF;
+	if (after == before && !prog == !rtnl_dereference(net->prog)) {
+		rcu_assign_pointer(net->prog, prog);
+		return 0;
+	}
+	take_down(net);
+	net->vdev->features = after;
+	set_rx_layout(net, prog);
+	if (was_ready) {
+		err = negotiate(net->vdev) ?: bring_up(net);
+		if (err) {
+			virtio_add_status(net->vdev, VIRTIO_CONFIG_S_FAILED);
+			netif_device_detach(net->dev);
+			netif_carrier_off(net->dev);
+			net->vdev->features = before;
+			return err;
+		}
+		sluice_net_set_pairs(net, net->pairs);
+	}
+	rcu_assign_pointer(net->prog, prog);
+	if (net->ready && netif_running(net->dev))
+		sluice_net_resume(net);
+	return 0;
+}
+
+int sluice_net_set_pairs(struct sluice_net *net, u16 pairs)
+{
+	struct net_device *dev = net->dev;
+	unsigned int i;
+	int err;
+
+	ASSERT_RTNL();
+	if (net->ready && net->max_pairs > 1) {
+		err = sluice_front_set_pairs(net->vdev, pairs);
+		if (err)
+			return err;
+	}
+	err = netif_set_real_num_tx_queues(dev, pairs);
+	if (err)
+		return err;
+	err = netif_set_real_num_rx_queues(dev, pairs);
+	if (err)
+		return err;
+	WRITE_ONCE(net->pairs, pairs);
+	if (net->running)
+		for (i = 0; i < pairs; i++)
+			sluice_rx_start(&net->rxq[i]);
+	return 0;
+}
+
+static void net_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *st)
+{
+	struct sluice_net *net = netdev_priv(dev);
+	u64 rx[SLUICE_RX_NR_COUNTS], tx[SLUICE_TX_NR_COUNTS];
+	unsigned int i;
+
+	for (i = 0; i < net->max_pairs; i++) {
+		sluice_net_rx_counts(&net->rxq[i], rx);
+		sluice_net_tx_counts(&net->txq[i], tx);
+		st->rx_packets += rx[SLUICE_RX_PACKETS];
+		st->rx_bytes += rx[SLUICE_RX_BYTES];
+		st->rx_length_errors += rx[SLUICE_RX_BAD_LENGTH];
+		st->rx_frame_errors += rx[SLUICE_RX_BAD_HEADER];
+		st->rx_errors += rx[SLUICE_RX_BAD_LENGTH] + rx[SLUICE_RX_BAD_HEADER];
+		st->rx_dropped += rx[SLUICE_RX_NO_MEMORY] + rx[SLUICE_RX_XDP_ERROR] +
+				  rx[SLUICE_RX_XDP_DROP];
+		st->tx_packets += tx[SLUICE_TX_PACKETS];
+		st->tx_bytes += tx[SLUICE_TX_BYTES];
+		st->tx_dropped += tx[SLUICE_TX_TOO_BIG] + tx[SLUICE_TX_BAD_FRAME] +
+				  tx[SLUICE_TX_XDP_DROPS] + tx[SLUICE_TX_LOST];
+	}
+}
+
+static void net_tx_timeout(struct net_device *dev, unsigned int index)
+{
+	struct sluice_net *net = netdev_priv(dev);
+	struct sluice_txq *q = &net->txq[index];
+
+	netdev_warn_once(dev, "transmit queue %u: the backend has completed nothing for %u ms\n",
+			 index, jiffies_to_msecs(dev->watchdog_timeo));
+	if (!net->running)
+		return;
+	/* a lost doorbell, most likely */
+	__netif_tx_lock_bh(netdev_get_tx_queue(dev, index));
+	sluice_tx_add(q, SLUICE_TX_TIMEOUTS, 1);
+	if (q->live)
+		virtqueue_notify(q->vq);
+	__netif_tx_unlock_bh(netdev_get_tx_queue(dev, index));
+	local_bh_disable();
+	napi_schedule(&q->napi);
+	local_bh_enable();
+}
+
+static int net_change_mtu(struct net_device *dev, int mtu)
+{
+	struct sluice_net *net = netdev_priv(dev);
+
+	if (rtnl_dereference(net->prog) && mtu > SLUICE_XDP_MAX_MTU) {
+		netdev_info(dev, "MTU is limited to %u while an XDP program is attached\n",
+			    SLUICE_XDP_MAX_MTU);
+		return -EINVAL;
+	}
+	dev->mtu = mtu;
+	return 0;
+}
+
+/* GRO_HW is the device's licence to send GSO frames: negotiated, not a switch. */
+static int net_set_features(struct net_device *dev, netdev_features_t features)
+{
+	struct sluice_net *net = netdev_priv(dev);
+	struct bpf_prog *prog = rtnl_dereference(net->prog);
+
+	if (!((dev->features ^ features) & NETIF_F_GRO_HW))
+		return 0;
+	return sluice_net_renegotiate(net, features, prog);
+}
+
+static netdev_features_t net_fix_features(struct net_device *dev, netdev_features_t features)
+{
+	struct sluice_net *net = netdev_priv(dev);
+
+	/* an XDP program and frames of several buffers exclude each other */
+	if (rcu_access_pointer(net->prog))
+		features &= ~NETIF_F_GRO_HW;
+	return features;
+}
+
+static const struct net_device_ops net_ops = {
+	.ndo_open		= net_open,
+	.ndo_stop		= net_stop,
+	.ndo_start_xmit		= sluice_tx_xmit,
+	.ndo_features_check	= sluice_tx_features_check,
+	.ndo_set_mac_address	= eth_mac_addr,
+	.ndo_validate_addr	= eth_validate_addr,
+	.ndo_change_mtu		= net_change_mtu,
+	.ndo_get_stats64	= net_get_stats64,
+	.ndo_tx_timeout		= net_tx_timeout,
+	.ndo_set_features	= net_set_features,
+	.ndo_fix_features	= net_fix_features,
+	.ndo_bpf		= sluice_xdp_bpf,
+	.ndo_xdp_xmit		= sluice_xdp_xmit,
+};
+
+static void set_features(struct net_device *dev, struct virtio_device *vdev)
+{
+	netdev_features_t tso = 0;
+
+	dev->features = NETIF_F_HIGHDMA | NETIF_F_SG;
+	dev->hw_features = NETIF_F_SG;
+	if (virtio_has_feature(vdev, VIRTIO_NET_F_CSUM)) {
+		dev->hw_features |= NETIF_F_HW_CSUM;
+		if (virtio_has_feature(vdev, VIRTIO_NET_F_HOST_TSO4))
+			tso |= NETIF_F_TSO;
+		if (virtio_has_feature(vdev, VIRTIO_NET_F_HOST_TSO6))
+			tso |= NETIF_F_TSO6;
+		if (tso && virtio_has_feature(vdev, VIRTIO_NET_F_HOST_ECN))
+			tso |= NETIF_F_TSO_ECN;
+	}
+	dev->hw_features |= tso;
+	if (virtio_has_feature(vdev, VIRTIO_NET_F_GUEST_CSUM))
+		dev->hw_features |= NETIF_F_RXCSUM;
+	if (vdev->features & GUEST_GSO)
+		dev->hw_features |= NETIF_F_GRO_HW;
+	dev->features |= dev->hw_features;
+	dev->vlan_features = dev->features & ~NETIF_F_GRO_HW;
+}
+
+static void set_addresses(struct net_device *dev, struct virtio_device *vdev)
+{
+	u8 mac[ETH_ALEN];
+	u16 mtu;
+
+	if (virtio_has_feature(vdev, VIRTIO_NET_F_MAC)) {
+		virtio_cread_bytes(vdev, offsetof(struct virtio_net_config, mac), mac,
+				   sizeof(mac));
+		if (is_valid_ether_addr(mac))
+			eth_hw_addr_set(dev, mac);
+	}
+	if (!is_valid_ether_addr(dev->dev_addr))
+		eth_hw_addr_random(dev);
+	dev->min_mtu = ETH_MIN_MTU;
+	dev->max_mtu = SLUICE_NET_MAX_MTU;
+	if (virtio_has_feature(vdev, VIRTIO_NET_F_MTU)) {
+		virtio_cread(vdev, struct virtio_net_config, mtu, &mtu);
+		/* the backend's word is a limit, within ours */
+		if (mtu >= dev->min_mtu)
+			dev->max_mtu = min_t(unsigned int, mtu, SLUICE_NET_MAX_MTU);
+	}
+	dev->mtu = min_t(unsigned int, dev->max_mtu, ETH_DATA_LEN);
+}
+
+static u16 nr_pairs(struct virtio_device *vdev)
+{
+	u16 max = 1;
+
+	if (virtio_has_feature(vdev, VIRTIO_NET_F_MQ))
+		virtio_cread(vdev, struct virtio_net_config, max_virtqueue_pairs, &max);
+	return clamp_t(unsigned int, max, 1,
+		       min_t(unsigned int, num_online_cpus(), SLUICE_SHM_MAX_PAIRS));
+}
+
+static void free_queues(struct sluice_net *net)
+{
+	unsigned int i;
+
+	for (i = 0; net->rxq && net->txq && i < net->max_pairs; i++) {
+		if (xdp_rxq_info_is_reg(&net->rxq[i].xdp))
+			xdp_rxq_info_unreg(&net->rxq[i].xdp);
+		netif_napi_del(&net->rxq[i].napi);
+		netif_napi_del(&net->txq[i].napi);
+		sluice_tx_free(&net->txq[i]);
+	}
+	kfree(net->rxq);
+	kfree(net->txq);
+}
+
+static int alloc_queues(struct sluice_net *net)
+{
+	unsigned int i;
+	int err;
+
+	net->rxq = kcalloc(net->max_pairs, sizeof(*net->rxq), GFP_KERNEL);
+	net->txq = kcalloc(net->max_pairs, sizeof(*net->txq), GFP_KERNEL);
+	if (!net->rxq || !net->txq)
+		return -ENOMEM;
+	for (i = 0; i < net->max_pairs; i++) {
+		struct sluice_rxq *rxq = &net->rxq[i];
+		struct sluice_txq *txq = &net->txq[i];
+
+		rxq->net = net;
+		rxq->index = i;
+		snprintf(rxq->name, sizeof(rxq->name), "input.%u", i);
+		sluice_rx_init(rxq);
+		txq->net = net;
+		txq->index = i;
+		snprintf(txq->name, sizeof(txq->name), "output.%u", i);
+		sluice_tx_init(txq);
+	}
+	for (i = 0; i < net->max_pairs; i++) {
+		struct sluice_rxq *rxq = &net->rxq[i];
+
+		err = xdp_rxq_info_reg(&rxq->xdp, net->dev, i, rxq->napi.napi_id);
+		if (err)
+			return err;
+		err = xdp_rxq_info_reg_mem_model(&rxq->xdp, MEM_TYPE_PAGE_SHARED, NULL);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int net_validate(struct virtio_device *vdev)
+{
+	if (!virtio_has_feature(vdev, VIRTIO_F_VERSION_1) ||
+	    !virtio_has_feature(vdev, VIRTIO_NET_F_MRG_RXBUF)) {
+		dev_err(&vdev->dev, "backend offers no mergeable buffers: not a sluice backend\n");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int net_probe(struct virtio_device *vdev)
+{
+	struct sluice_net *net;
+	struct net_device *dev;
+	int err;
+
+	BUILD_BUG_ON(SLUICE_XDP_MAX_MTU + ETH_HLEN + VLAN_HLEN + SLUICE_NET_HDR_BYTES >
+		     SLUICE_XDP_RX_BYTES);
+	dev = alloc_etherdev_mqs(sizeof(*net), SLUICE_SHM_MAX_PAIRS, SLUICE_SHM_MAX_PAIRS);
+	if (!dev)
+		return -ENOMEM;
+	SET_NETDEV_DEV(dev, &vdev->dev);
+	net = netdev_priv(dev);
+	net->dev = dev;
+	net->vdev = vdev;
+	net->f = sluice_front_of(vdev);
+	net->slots = net->f->slots;
+	net->max_pairs = nr_pairs(vdev);
+	net->pairs = net->max_pairs;
+	net->all_features = vdev->features;
+	INIT_WORK(&net->config_work, config_work);
+	set_rx_layout(net, false);
+	vdev->priv = net;
+
+	dev->netdev_ops = &net_ops;
+	dev->ethtool_ops = &sluice_net_ethtool_ops;
+	dev->needed_headroom = SLUICE_NET_HDR_BYTES;
+	dev->watchdog_timeo = 5 * HZ;
+	set_features(dev, vdev);
+	set_addresses(dev, vdev);
+	sluice_xdp_set_features(dev);
+
+	err = alloc_queues(net);
+	if (err)
+		goto err_queues;
+	err = bring_up(net);
+	if (err)
+		goto err_queues;
+	netif_carrier_off(dev);
+	rtnl_lock();
+	err = sluice_net_set_pairs(net, net->max_pairs);
+	if (!err)
+		err = register_netdevice(dev);
+	if (!err)
+		update_link(net);
+	rtnl_unlock();
+	if (err)
+		goto err_up;
+	return 0;
+
+err_up:
+	take_down(net);
+err_queues:
+	free_queues(net);
+	free_netdev(dev);
+	return err;
+}
+
+static void net_remove(struct virtio_device *vdev)
+{
+	struct sluice_net *net = vdev->priv;
+
+	unregister_netdev(net->dev);
+	cancel_work_sync(&net->config_work);
+	take_down(net);
+	free_queues(net);
+	free_netdev(net->dev);
+}
+
+/* The transport has lost its session; also system sleep. */
+static int net_freeze(struct virtio_device *vdev)
+{
+	struct sluice_net *net = vdev->priv;
+
+	rtnl_lock();
+	netif_device_detach(net->dev);
+	netif_carrier_off(net->dev);
+	take_down(net);
+	rtnl_unlock();
+	return 0;
+}
+
+static int net_restore(struct virtio_device *vdev)
+{
+	struct sluice_net *net = vdev->priv;
+	int err;
+
+	rtnl_lock();
+	err = bring_up(net);
+	if (err)
+		goto out;
+	err = sluice_net_set_pairs(net, net->pairs);
+	if (err) {
+		take_down(net);
+		goto out;
+	}
+	if (netif_running(net->dev))
+		sluice_net_resume(net);
+	net->announce = true;
+	netif_device_attach(net->dev);
+	update_link(net);
+out:
+	rtnl_unlock();
+	return err;
+}
+
+static const struct virtio_device_id net_ids[] = {
+	{ SLUICE_FRONT_VIRTIO_ID, VIRTIO_DEV_ANY_ID },
+	{ 0 },
+};
+MODULE_DEVICE_TABLE(virtio, net_ids);
+
+static const unsigned int net_features[] = {
+	VIRTIO_NET_F_MAC, VIRTIO_NET_F_STATUS, VIRTIO_NET_F_MTU, VIRTIO_NET_F_MRG_RXBUF,
+	VIRTIO_NET_F_CSUM, VIRTIO_NET_F_GUEST_CSUM,
+	VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_HOST_ECN,
+	VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_ECN,
+	VIRTIO_NET_F_MQ,
+};
+
+struct virtio_driver sluice_net_driver = {
+	.driver.name		= "sluice_front",
+	.driver.owner		= THIS_MODULE,
+	.id_table		= net_ids,
+	.feature_table		= net_features,
+	.feature_table_size	= ARRAY_SIZE(net_features),
+	.validate		= net_validate,
+	.probe			= net_probe,
+	.remove			= net_remove,
+	.config_changed		= config_changed,
+	.freeze			= net_freeze,
+	.restore		= net_restore,
+};
