@@ -19,7 +19,7 @@
 hv_vm_memory() {
 	case $1 in
 	client) echo 320 ;;
-	driver) echo 640 ;;
+	driver | solo) echo 640 ;;
 	*) echo 448 ;;
 	esac
 }

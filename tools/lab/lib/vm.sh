@@ -10,6 +10,7 @@ vm_index() {
 	case $1 in
 	client) echo 1 ;;
 	driver) echo 2 ;;
+	solo) echo 3 ;;
 	guest[1-9] | guest[1-9][0-9]) echo $((10 + ${1#guest})) ;;
 	*) return 1 ;;
 	esac
