@@ -258,6 +258,18 @@ static bool sluice_receive_one(struct sluice_channel *ch, struct sluice_msg *msg
 	}
 }
 
+/*
+ * The peer may start again while we read its ring: it resets the indices before
+ * it publishes another generation. What looks like nonsense then is none.
+ */
+static bool sluice_peer_moved_on(struct sluice_channel *ch)
+{
+	const struct sluice_session *s = &ch->session;
+
+	/* the indices were read with acquire: generation 0 was published before */
+	return le32_to_cpu(sluice_load_acquire(&s->shared_peer->generation)) != s->echo;
+}
+
 static void sluice_receive(struct sluice_channel *ch)
 {
 	struct sluice_msg msg;
@@ -267,7 +279,8 @@ static void sluice_receive(struct sluice_channel *ch)
 	for (n = 0; n < SLUICE_RX_BUDGET; n++) {
 		err = sluice_session_receive(&ch->session, &msg);
 		if (err == -EPROTO) {
-			sluice_session_ended(ch, ch->session.error ?: "bad message", true);
+			sluice_session_ended(ch, ch->session.error ?: "bad message",
+					     !sluice_peer_moved_on(ch));
 			return;
 		}
 		if (err <= 0)
@@ -278,7 +291,7 @@ static void sluice_receive(struct sluice_channel *ch)
 	queue_work(ch->rx_wq, &ch->rx_work);
 }
 
-/* Things that end a session without a look at the peer's record. */
+/* Things that end a session besides the peer's record. */
 static bool sluice_session_struck(struct sluice_channel *ch)
 {
 	char reason[SLUICE_REASON_BYTES];
@@ -314,12 +327,8 @@ static void sluice_peer_look(struct sluice_channel *ch, bool tick)
 		return;
 	if (tick)
 		sluice_session_beat(s);
-	if (sluice_session_is_up(s)) {
-		if (sluice_session_struck(ch))
-			return;
-	} else if (!sluice_peer_accept(ch)) {
+	if (!sluice_session_is_up(s) && !sluice_peer_accept(ch))
 		return;
-	}
 
 	echo = s->echo;
 	event = sluice_session_poll(s, sluice_now_ms());
@@ -337,7 +346,8 @@ static void sluice_peer_look(struct sluice_channel *ch, bool tick)
 	case SLUICE_SESSION_NOTHING:
 		break;
 	}
-	if (sluice_session_is_up(s))
+	/* after the poll: a peer that starts again resets its rings, that is no crime */
+	if (sluice_session_is_up(s) && !sluice_session_struck(ch))
 		sluice_receive(ch);
 }
 
@@ -428,6 +438,8 @@ void sluice_session_begin(struct sluice_channel *ch)
 		WRITE_ONCE(sluice_frontend_page(ch)->features, 0);
 	}
 	ch->running = true;
+	/* what a life that ended without goodbye left: the peer shall see it end */
+	sluice_session_detach(&ch->session);
 	sluice_session_start(ch);
 	queue_delayed_work(ch->rx_wq, &ch->tick, 0);
 out:
