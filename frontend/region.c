@@ -103,8 +103,7 @@ static bool try_finish(struct sluice_region *r, unsigned int slot)
 
 	if (sluice_slots_missing(r->f->slots, slot))
 		return false;
-	if (tell)
-		set_state(r, slot, SLUICE_SEGMENT_DRAINED);
+	set_state(r, slot, SLUICE_SEGMENT_DRAINED);
 	forget(r, slot);
 	err = ch->ops->segment_unmap(ch, slot);
 	if (err) {
@@ -172,6 +171,8 @@ err_unmap:
 	dev_warn_ratelimited(&r->f->dev, "segment %u: not usable (%d)\n", slot, err);
 	if (ch->ops->segment_unmap(ch, slot)) {
 		r->seg[slot].life = LIFE_STUCK;
+		set_state(r, slot, SLUICE_SEGMENT_SHARED);
+		set_state(r, slot, SLUICE_SEGMENT_RETIRING);
 		set_state(r, slot, SLUICE_SEGMENT_QUARANTINED);
 	} else {
 		window_slot(r, slot)->va = NULL;
@@ -215,6 +216,9 @@ static u32 segment_add(struct sluice_region *r, u32 slot, u32 epoch, u64 handle)
 	/* a reused epoch would let an old RETIRED end a new life */
 	if (!epoch || epoch == r->seg[slot].epoch)
 		return SLUICE_EINVAL;
+	if (r->seg[slot].life == LIFE_ACTIVE || r->seg[slot].life == LIFE_RETIRING)
+		return SLUICE_ESTATE;
+	r->seg[slot].epoch = epoch;
 	switch (r->seg[slot].life) {
 	case LIFE_NONE:
 		status = add_fresh(r, slot, handle);
@@ -233,7 +237,6 @@ static u32 segment_add(struct sluice_region *r, u32 slot, u32 epoch, u64 handle)
 	}
 	if (status != SLUICE_OK)
 		return status;
-	r->seg[slot].epoch = epoch;
 	r->seg[slot].life = LIFE_ACTIVE;
 	window_slot(r, slot)->epoch = epoch;
 	set_state(r, slot, SLUICE_SEGMENT_SHARED);
@@ -243,9 +246,13 @@ static u32 segment_add(struct sluice_region *r, u32 slot, u32 epoch, u64 handle)
 
 static void segment_retire(struct sluice_region *r, u32 slot, u32 epoch)
 {
-	if (slot >= SLUICE_SHM_MAX_SLOTS || r->seg[slot].epoch != epoch || !epoch ||
-	    (r->seg[slot].life != LIFE_ACTIVE && r->seg[slot].life != LIFE_RETIRING)) {
-		sluice_channel_break(r->f->ch, "backend retires a segment that is not in use");
+	if (slot >= SLUICE_SHM_MAX_SLOTS || !epoch || r->seg[slot].epoch != epoch) {
+		sluice_channel_break(r->f->ch, "backend retires a segment that it never added");
+		return;
+	}
+	/* a backend that did not wait for our refusal of the ADD */
+	if (r->seg[slot].life != LIFE_ACTIVE && r->seg[slot].life != LIFE_RETIRING) {
+		tell_retired(r, slot);
 		return;
 	}
 	if (r->seg[slot].life == LIFE_ACTIVE) {
