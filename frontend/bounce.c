@@ -7,6 +7,8 @@
 
 /* Less than this per pair feeds no ring of SLUICE_BOUNCE_RING_MIN. */
 #define PAIR_MIN_SLOTS	112u
+/* What a full ring of the stock driver's largest buffers takes. */
+#define RX_SLOTS(ring)	((ring) * 9 / 4)
 
 static u32 ring_slots_of(u32 ring)
 {
@@ -38,13 +40,14 @@ int sluice_bounce_plan(struct sluice_bounce_plan *plan, u32 ctrl_bytes, u32 pair
 
 	/*
 	 * A receive buffer of the stock driver is one slot and grows to two
-	 * (mergeable buffers of up to a page), and the driver posts as many as the
-	 * ring holds: the ring must fit the quota, about half of the share. With
-	 * data segments only the ring's own memory counts.
+	 * (mergeable buffers of up to a page; the last one that is cut from a 32 KiB
+	 * fragment gets the rest, up to four), and the driver posts as many as the
+	 * ring holds: the quota must hold the ring, and be little more than half
+	 * of the share. With data segments only the ring's own memory counts.
 	 */
 	ring = SLUICE_BOUNCE_RING_MAX;
 	while (ring > SLUICE_BOUNCE_RING_MIN &&
-	       (ring > max_ring || (region ? ring > share : 2 * ring > share * 11 / 20)))
+	       (ring > max_ring || (region ? ring > share : RX_SLOTS(ring) > share * 6 / 10)))
 		ring /= 2;
 
 	plan->pairs = pairs;
@@ -54,7 +57,7 @@ int sluice_bounce_plan(struct sluice_bounce_plan *plan, u32 ctrl_bytes, u32 pair
 	/* one more than there are queues: a resize allocates before it frees */
 	plan->ring_slots = (2 * pairs + 1) * plan->ring_chunk;
 	rest = total - plan->ring_slots;
-	plan->rx_slots = region ? rest / 2 : 2 * ring * pairs;
+	plan->rx_slots = region ? rest / 2 : RX_SLOTS(ring) * pairs;
 	if (plan->rx_slots > rest - rest / 4)
 		plan->rx_slots = rest - rest / 4;
 	plan->tx_slots = rest - plan->rx_slots;
