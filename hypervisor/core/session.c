@@ -1,198 +1,302 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One side's session with its peer; the protocol is told in sluice_shm.h.
+ * One side's session with its peer, and the two message rings.
+ *
+ * The order in which a side writes its record is what keeps the messages of one
+ * session out of the next:
+ *
+ *	generation = 0			who reads 0 in msg_prod and msg_cons
+ *					below also reads that nobody is there
+ *	echo = 0, msg_prod = 0, msg_cons = 0
+ *	generation = new		the record is complete
+ *	echo = the peer's generation	now the peer may be up, and send
+ *
+ * The peer sends only when it has seen its own generation in our echo, which we
+ * write after our rings are empty; and we send only likewise.
  */
 #include <sluice/session.h>
 
-static u32 get32(const __le32 *shared)
-{
-	return le32_to_cpu(READ_ONCE(*shared));
-}
+#define MSG_WORDS	(SLUICE_MSG_BYTES / sizeof(u64))
 
-static void put32(__le32 *shared, u32 value)
-{
-	WRITE_ONCE(*shared, cpu_to_le32(value));
-}
-
-static u32 get32_acquire(const __le32 *shared)
+static u32 session_load(const __le32 *shared)
 {
 	return le32_to_cpu(sluice_load_acquire(shared));
 }
 
-static void put32_release(__le32 *shared, u32 value)
+static void session_store(__le32 *shared, u32 val)
 {
-	sluice_store_release(shared, cpu_to_le32(value));
+	sluice_store_release(shared, cpu_to_le32(val));
 }
 
-static int broken(struct sluice_session *s, const char *error)
-{
-	s->broken = true;
-	s->error = error;
-	return -EPROTO;
-}
-
-/* See session.h. */
+/**
+ * sluice_session_init() - a detached session
+ * @s: filled in
+ * @own: our record
+ * @own_ring: our SLUICE_SHM_MSG_RING messages
+ * @peer: the peer's record
+ * @peer_ring: the peer's messages
+ * @timeout_ms: silence after which a peer counts as dead
+ *
+ * Nothing is published yet.
+ */
 void sluice_session_init(struct sluice_session *s, struct sluice_shm_side *own,
 			 struct sluice_msg *own_ring, struct sluice_shm_side *peer,
 			 struct sluice_msg *peer_ring, u32 timeout_ms)
 {
 	memset(s, 0, sizeof(*s));
 	s->shared_own = own;
-	s->shared_peer = peer;
 	s->shared_tx = own_ring;
+	s->shared_peer = peer;
 	s->shared_rx = peer_ring;
 	s->timeout_ms = timeout_ms;
 }
 
-/* See session.h. */
+/**
+ * sluice_session_restart() - attach, or start again after SLUICE_SESSION_DOWN
+ * @s: the session
+ * @generation: not 0, and not one that this side used before
+ * @now_ms: monotonic time
+ */
 void sluice_session_restart(struct sluice_session *s, u32 generation, u64 now_ms)
 {
-	WRITE_ONCE(s->up, false);
-	s->broken = false;
-	s->error = NULL;
-	s->echo = 0;
+	struct sluice_shm_side *own = s->shared_own;
+
+	sluice_session_detach(s);
 	s->tx_prod = 0;
 	s->rx_cons = 0;
 	s->peer_alive_ms = now_ms;
+	s->broken = false;
+	s->error = NULL;
+
+	/* pairs with session_peer_left(): a peer that reads these zeros while it
+	 * still is up must also read that our old generation is gone, or it
+	 * would take an index that jumps back for an attack
+	 */
+	session_store(&own->msg_prod, 0);
+	session_store(&own->msg_cons, 0);
+	/* pairs with the acquire of the generation in sluice_session_poll() */
+	session_store(&own->generation, generation);
 	s->generation = generation;
-
-	/*
-	 * The old echo goes first, then the indices, then the new generation: a
-	 * peer that sees the new generation finds indices of 0, and no mixture
-	 * of old and new looks like a session. Pairs with the acquires in
-	 * sluice_session_poll().
-	 */
-	put32(&s->shared_own->echo, 0);
-	put32_release(&s->shared_own->msg_prod, 0);
-	put32_release(&s->shared_own->msg_cons, 0);
-	put32_release(&s->shared_own->generation, generation);
 }
 
-static enum sluice_session_event down(struct sluice_session *s, const char *why)
-{
-	WRITE_ONCE(s->up, false);
-	s->error = why;
-	return SLUICE_SESSION_DOWN;
-}
-
-/* See session.h. */
-enum sluice_session_event sluice_session_poll(struct sluice_session *s, u64 now_ms)
-{
-	u32 generation, echo, heartbeat;
-
-	if (!s->generation)
-		return SLUICE_SESSION_NOTHING;
-
-	/* echo before generation: an echo of ours can only follow it */
-	echo = get32_acquire(&s->shared_peer->echo);
-	generation = get32_acquire(&s->shared_peer->generation);
-	heartbeat = get32(&s->shared_peer->heartbeat);
-	if (heartbeat != s->peer_heartbeat) {
-		s->peer_heartbeat = heartbeat;
-		s->peer_alive_ms = now_ms;
-	}
-
-	if (s->up) {
-		if (!generation)
-			return down(s, "peer detached");
-		if (generation != s->echo || echo != s->generation)
-			return down(s, "peer started again");
-		if (now_ms - s->peer_alive_ms > s->timeout_ms)
-			return down(s, "peer is silent");
-		return SLUICE_SESSION_NOTHING;
-	}
-
-	/*
-	 * A record left over by a peer that died looks like a live one, but its
-	 * heart does not beat: no session with it.
-	 */
-	if (now_ms - s->peer_alive_ms > s->timeout_ms)
-		return SLUICE_SESSION_NOTHING;
-	if (generation != s->echo) {
-		s->echo = generation;
-		/* pairs with the acquire above: our indices were zeroed before */
-		put32_release(&s->shared_own->echo, generation);
-	}
-	if (generation && echo == s->generation) {
-		WRITE_ONCE(s->up, true);
-		return SLUICE_SESSION_UP;
-	}
-	return SLUICE_SESSION_NOTHING;
-}
-
-/* See session.h. */
-void sluice_session_beat(struct sluice_session *s)
-{
-	if (s->generation)
-		put32(&s->shared_own->heartbeat, ++s->heartbeat);
-}
-
-/* See session.h. */
+/**
+ * sluice_session_detach() - the peer sees us gone
+ * @s: the session, in any state
+ */
 void sluice_session_detach(struct sluice_session *s)
 {
 	WRITE_ONCE(s->up, false);
 	s->generation = 0;
 	s->echo = 0;
-	put32(&s->shared_own->echo, 0);
-	put32_release(&s->shared_own->generation, 0);
+	if (!s->shared_own)
+		return;
+	session_store(&s->shared_own->generation, 0);
+	session_store(&s->shared_own->echo, 0);
 }
 
-/* See session.h. */
+/**
+ * sluice_session_beat() - show that we live
+ * @s: the session
+ */
+void sluice_session_beat(struct sluice_session *s)
+{
+	if (!s->generation)
+		return;
+	s->heartbeat++;
+	WRITE_ONCE(s->shared_own->heartbeat, cpu_to_le32(s->heartbeat));
+}
+
+/* Has the peer left the session that we are in? Then its indices mean nothing. */
+static bool session_peer_left(const struct sluice_session *s)
+{
+	/* ordered after the acquire of the index that looked wrong */
+	return session_load(&s->shared_peer->generation) != s->echo;
+}
+
+static enum sluice_session_event session_down(struct sluice_session *s, const char *error)
+{
+	if (!s->error)
+		s->error = error;
+	/* forget this generation at once: it must not come up a second time */
+	sluice_session_detach(s);
+	return SLUICE_SESSION_DOWN;
+}
+
+static enum sluice_session_event session_poll_up(struct sluice_session *s, u32 generation,
+						 u32 echo, u64 now_ms)
+{
+	u32 heartbeat;
+
+	if (s->broken)
+		return session_down(s, "the peer broke the protocol");
+	if (!generation)
+		return session_down(s, "the peer detached");
+	if (generation != s->echo)
+		return session_down(s, "the peer started again");
+	if (echo != s->generation)
+		return session_down(s, "the peer left the session");
+
+	heartbeat = le32_to_cpu(READ_ONCE(s->shared_peer->heartbeat));
+	if (heartbeat != s->peer_heartbeat) {
+		s->peer_heartbeat = heartbeat;
+		s->peer_alive_ms = now_ms;
+	} else if (now_ms - s->peer_alive_ms > s->timeout_ms) {
+		return session_down(s, "the peer is silent");
+	}
+	return SLUICE_SESSION_NOTHING;
+}
+
+/**
+ * sluice_session_poll() - look at the peer's record
+ * @s: the session
+ * @now_ms: monotonic time
+ *
+ * Publishes our echo of a new peer. After SLUICE_SESSION_DOWN the session is
+ * detached, s->error says why, and s->broken whether the peer is to blame.
+ *
+ * Return: what changed.
+ */
+enum sluice_session_event sluice_session_poll(struct sluice_session *s, u64 now_ms)
+{
+	u32 generation, echo, again;
+
+	if (!s->generation)
+		return SLUICE_SESSION_NOTHING;
+
+	/* pairs with the releases in sluice_session_restart() */
+	generation = session_load(&s->shared_peer->generation);
+	echo = session_load(&s->shared_peer->echo);
+	/* the peer started again between the two reads: that echo is another session's */
+	again = session_load(&s->shared_peer->generation);
+	if (again != generation) {
+		generation = again;
+		echo = 0;
+	}
+
+	if (s->up)
+		return session_poll_up(s, generation, echo, now_ms);
+
+	if (generation != s->echo) {
+		s->echo = generation;
+		/* pairs with the acquire of echo above, on the other side: it may
+		 * send now, into rings that we have emptied
+		 */
+		session_store(&s->shared_own->echo, generation);
+	}
+	if (!generation || echo != s->generation)
+		return SLUICE_SESSION_NOTHING;
+
+	s->peer_heartbeat = le32_to_cpu(READ_ONCE(s->shared_peer->heartbeat));
+	s->peer_alive_ms = now_ms;
+	WRITE_ONCE(s->up, true);
+	return SLUICE_SESSION_UP;
+}
+
+static int session_broken(struct sluice_session *s, const char *error)
+{
+	s->broken = true;
+	s->error = error;
+	return -EPROTO;
+}
+
+/**
+ * sluice_session_send() - put a message into our ring
+ * @s: the session
+ * @msg: complete
+ *
+ * Return: 0, and the caller rings doorbell 0; -ENOLINK if there is no session;
+ * -EAGAIN if the ring is full; -EPROTO if the peer's msg_cons is nonsense.
+ */
 int sluice_session_send(struct sluice_session *s, const struct sluice_msg *msg)
 {
-	struct sluice_msg *shared;
-	u32 used;
+	u64 word[MSG_WORDS];
+	u64 *shared;
+	u32 cons, i;
 
 	if (!s->up)
 		return -ENOLINK;
 	if (s->broken)
 		return -EPROTO;
-	/* pairs with the reader's release: it has taken the old message */
-	used = s->tx_prod - get32_acquire(&s->shared_peer->msg_cons);
-	/* a reader ahead of the writer, or behind by more than the ring */
-	if (used > SLUICE_SHM_MSG_RING)
-		return broken(s, "peer's message index is nonsense");
-	if (used == SLUICE_SHM_MSG_RING)
+
+	/* pairs with the release in sluice_session_receive(): the peer has copied
+	 * what it says it took, so its place may be written again
+	 */
+	cons = session_load(&s->shared_peer->msg_cons);
+	/* a reader ahead of us, or so far behind that we would overwrite messages */
+	if (s->tx_prod - cons > SLUICE_SHM_MSG_RING) {
+		if (session_peer_left(s))
+			return -ENOLINK;
+		return session_broken(s, "msg_cons is nonsense");
+	}
+	if (s->tx_prod - cons == SLUICE_SHM_MSG_RING)
 		return -EAGAIN;
-	shared = &s->shared_tx[s->tx_prod % SLUICE_SHM_MSG_RING];
-	memcpy(shared, msg, sizeof(*msg));
-	/* pairs with the acquire in the peer's sluice_session_receive() */
-	put32_release(&s->shared_own->msg_prod, ++s->tx_prod);
+
+	memcpy(word, msg, sizeof(word));
+	shared = (u64 *)&s->shared_tx[s->tx_prod % SLUICE_SHM_MSG_RING];
+	for (i = 0; i < MSG_WORDS; i++)
+		WRITE_ONCE(shared[i], word[i]);
+	s->tx_prod++;
+	/* pairs with the acquire in sluice_session_receive() */
+	session_store(&s->shared_own->msg_prod, s->tx_prod);
 	return 0;
 }
 
-/* See session.h. */
+static const char *session_msg_error(const struct sluice_msg *msg)
+{
+	if (msg->type & ~SLUICE_MSG_RESPONSE)
+		return "message of an unknown type";
+	if (le16_to_cpu(msg->msg_bytes) != SLUICE_MSG_BYTES)
+		return "message of a wrong length";
+	/* strict now, so that a later version can give these a meaning */
+	if (msg->dev_num || msg->reserved)
+		return "message with reserved fields set";
+	return NULL;
+}
+
+/**
+ * sluice_session_receive() - take a message from the peer's ring
+ * @s: the session
+ * @msg: private copy; type, length and reserved fields are valid, the rest is
+ *	the peer's word
+ *
+ * Return: 1 with a message; 0 if there is none; -ENOLINK if there is no session;
+ * -EPROTO with s->error if the peer broke the protocol.
+ */
 int sluice_session_receive(struct sluice_session *s, struct sluice_msg *msg)
 {
-	const u32 *shared;
-	u32 *snap = (u32 *)msg;
-	u32 ready;
-	size_t i;
+	u64 word[MSG_WORDS];
+	const char *error;
+	const u64 *shared;
+	u32 prod, i;
 
 	if (!s->up)
 		return -ENOLINK;
 	if (s->broken)
 		return -EPROTO;
-	/* pairs with the release in the peer's sluice_session_send() */
-	ready = get32_acquire(&s->shared_peer->msg_prod) - s->rx_cons;
-	if (!ready)
+
+	/* pairs with the release in sluice_session_send() */
+	prod = session_load(&s->shared_peer->msg_prod);
+	if (prod == s->rx_cons)
 		return 0;
-	/* XSA-155's cousin: an index that runs away is a broken peer, not a loop */
-	if (ready > SLUICE_SHM_MSG_RING)
-		return broken(s, "peer's message ring overflows");
+	/* a broken peer, not a loop count */
+	if (prod - s->rx_cons > SLUICE_SHM_MSG_RING) {
+		/* the next poll says that the session is down */
+		if (session_peer_left(s))
+			return 0;
+		return session_broken(s, "msg_prod jumped by more than the ring");
+	}
 
-	/* one read of each word; what is checked is what is used */
-	shared = (const u32 *)&s->shared_rx[s->rx_cons % SLUICE_SHM_MSG_RING];
-	for (i = 0; i < sizeof(*msg) / sizeof(u32); i++)
-		snap[i] = READ_ONCE(shared[i]);
-	/* pairs with the acquire in sluice_session_send(): the copy is complete */
-	put32_release(&s->shared_own->msg_cons, ++s->rx_cons);
+	/* copied word by word: the peer may rewrite it while we look */
+	shared = (const u64 *)&s->shared_rx[s->rx_cons % SLUICE_SHM_MSG_RING];
+	for (i = 0; i < MSG_WORDS; i++)
+		word[i] = READ_ONCE(shared[i]);
+	memcpy(msg, word, sizeof(word));
+	s->rx_cons++;
+	/* pairs with the acquire in sluice_session_send() */
+	session_store(&s->shared_own->msg_cons, s->rx_cons);
 
-	if (le16_to_cpu(msg->msg_bytes) != SLUICE_MSG_BYTES)
-		return broken(s, "message of a wrong length");
-	if (msg->type & ~SLUICE_MSG_RESPONSE)
-		return broken(s, "message of an unknown type");
-	if (msg->dev_num)
-		return broken(s, "message for a device that does not exist");
+	error = session_msg_error(msg);
+	if (error)
+		return session_broken(s, error);
 	return 1;
 }

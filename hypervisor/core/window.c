@@ -1,46 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The window: which memory stands behind an offset, and in which state.
+ * The window: segment states, and from a window offset to memory.
  */
 #include <sluice/window.h>
 
-#define SEGMENT_MASK	(SLUICE_SHM_SEGMENT_BYTES - 1)
+#define TO(state)	BIT(SLUICE_SEGMENT_##state)
 
-/* One bit for each state that may follow. Both sides use the same table: the
- * frontend has no ALLOCATED and no VALIDATED, the backend no DRAINED.
+/*
+ * Which steps a segment may take, for both sides in one table. Memory that the
+ * peer may still touch (SHARED to QUIESCED) never becomes ABSENT on a backend
+ * without REVOKED; a frontend, whose memory it is not, goes to ABSENT as soon as
+ * it has unmapped.
  */
-static const u16 may_follow[SLUICE_SEGMENT_NR_STATES] = {
-	[SLUICE_SEGMENT_ABSENT] =
-		BIT(SLUICE_SEGMENT_ALLOCATED) | BIT(SLUICE_SEGMENT_SHARED),
-	[SLUICE_SEGMENT_ALLOCATED] =
-		BIT(SLUICE_SEGMENT_VALIDATED) | BIT(SLUICE_SEGMENT_ABSENT),
-	[SLUICE_SEGMENT_VALIDATED] =
-		BIT(SLUICE_SEGMENT_SHARED) | BIT(SLUICE_SEGMENT_ABSENT),
-	/* a peer that refuses it, or dies before it answers, may have mapped it */
-	[SLUICE_SEGMENT_SHARED] =
-		BIT(SLUICE_SEGMENT_ACTIVE) | BIT(SLUICE_SEGMENT_RETIRING) |
-		BIT(SLUICE_SEGMENT_ABSENT),
-	[SLUICE_SEGMENT_ACTIVE] =
-		BIT(SLUICE_SEGMENT_RETIRING),
-	[SLUICE_SEGMENT_RETIRING] =
-		BIT(SLUICE_SEGMENT_DRAINED) | BIT(SLUICE_SEGMENT_QUIESCED) |
-		BIT(SLUICE_SEGMENT_QUARANTINED),
-	[SLUICE_SEGMENT_DRAINED] =
-		BIT(SLUICE_SEGMENT_ABSENT) | BIT(SLUICE_SEGMENT_QUARANTINED),
-	[SLUICE_SEGMENT_QUIESCED] =
-		BIT(SLUICE_SEGMENT_REVOKED) | BIT(SLUICE_SEGMENT_QUARANTINED),
-	[SLUICE_SEGMENT_REVOKED] =
-		BIT(SLUICE_SEGMENT_ABSENT),
-	/* the frames that held it are gone, or the peer is; the frontend may
-	 * find the same memory offered again in the next session
-	 */
-	[SLUICE_SEGMENT_QUARANTINED] =
-		BIT(SLUICE_SEGMENT_DRAINED) | BIT(SLUICE_SEGMENT_QUIESCED) |
-		BIT(SLUICE_SEGMENT_SHARED) | BIT(SLUICE_SEGMENT_REVOKED) |
-		BIT(SLUICE_SEGMENT_ABSENT),
+static const u16 sluice_segment_steps[SLUICE_SEGMENT_NR_STATES] = {
+	/* a backend allocates; a frontend is told of memory that is shared already */
+	[SLUICE_SEGMENT_ABSENT] = TO(ALLOCATED) | TO(SHARED) | TO(QUARANTINED),
+	[SLUICE_SEGMENT_ALLOCATED] = TO(VALIDATED) | TO(ABSENT),
+	/* sharing may fail half-way, and what was shared then cannot be taken back */
+	[SLUICE_SEGMENT_VALIDATED] = TO(SHARED) | TO(ABSENT) | TO(QUARANTINED),
+	/* the peer refuses it, or goes away before it answers */
+	[SLUICE_SEGMENT_SHARED] = TO(ACTIVE) | TO(RETIRING) | TO(QUIESCED) | TO(REVOKED) |
+				  TO(QUARANTINED),
+	[SLUICE_SEGMENT_ACTIVE] = TO(RETIRING),
+	/* ABSENT: a frontend whose session ended has nobody to tell DRAINED */
+	[SLUICE_SEGMENT_RETIRING] = TO(DRAINED) | TO(QUIESCED) | TO(ABSENT) | TO(QUARANTINED),
+	[SLUICE_SEGMENT_DRAINED] = TO(QUIESCED) | TO(ABSENT) | TO(QUARANTINED),
+	[SLUICE_SEGMENT_QUIESCED] = TO(REVOKED) | TO(QUARANTINED),
+	[SLUICE_SEGMENT_REVOKED] = TO(ABSENT) | TO(QUARANTINED),
+	/* SHARED: a frontend gets the same memory again while it holds some pages */
+	[SLUICE_SEGMENT_QUARANTINED] = TO(DRAINED) | TO(QUIESCED) | TO(REVOKED) |
+				       TO(ABSENT) | TO(SHARED),
 };
 
-static const char * const names[SLUICE_SEGMENT_NR_STATES] = {
+static const char * const sluice_segment_names[SLUICE_SEGMENT_NR_STATES] = {
 	[SLUICE_SEGMENT_ABSENT] = "absent",
 	[SLUICE_SEGMENT_ALLOCATED] = "allocated",
 	[SLUICE_SEGMENT_VALIDATED] = "validated",
@@ -54,49 +46,51 @@ static const char * const names[SLUICE_SEGMENT_NR_STATES] = {
 };
 
 /**
- * sluice_segment_may() - is this step part of a segment's life?
- * @from: state now
- * @to: state wanted
+ * sluice_segment_may() - may a segment go from one state to the other?
+ * @from: enum sluice_segment_state, any value
+ * @to: enum sluice_segment_state, any value
  *
- * Context: any. Return: true if it is.
+ * Context: any. Return: true if it is a step of a segment's life.
  */
 bool sluice_segment_may(u32 from, u32 to)
 {
 	if (from >= SLUICE_SEGMENT_NR_STATES || to >= SLUICE_SEGMENT_NR_STATES)
 		return false;
-	return may_follow[from] & BIT(to);
+	return sluice_segment_steps[from] & BIT(to);
 }
 
 /**
  * sluice_segment_name() - a state's name for a person
- * @state: any value
+ * @state: enum sluice_segment_state, any value
  *
- * Context: any. Return: a constant string.
+ * Context: any. Return: a constant string, never NULL.
  */
 const char *sluice_segment_name(u32 state)
 {
-	return state < SLUICE_SEGMENT_NR_STATES ? names[state] : "invalid";
+	if (state >= SLUICE_SEGMENT_NR_STATES)
+		return "unknown";
+	return sluice_segment_names[state];
 }
 
 /**
- * sluice_window_init() - an empty window with its control segment
+ * sluice_window_init() - an empty window, but for its control segment
  * @win: filled in
- * @nr_slots: slots, control segment included
- * @ctrl_bytes: of the control segment
- * @ctrl_va: its address; slots of the control segment are consecutive from there
+ * @nr_slots: length in slots, control slots included
+ * @ctrl_bytes: bytes of the control segment
+ * @ctrl_va: where it is mapped, virtually contiguous
  *
- * Context: any; nobody resolves in @win meanwhile. Return: 0, or -EINVAL if the
- * sizes make no window.
+ * Context: nobody else may use @win yet. Return: 0, or -EINVAL if these sizes
+ * make no window; @win is untouched then.
  */
 int sluice_window_init(struct sluice_window *win, u32 nr_slots, u32 ctrl_bytes,
 		       void *ctrl_va)
 {
 	u32 ctrl_slots, i;
 
-	if (!ctrl_va || ctrl_bytes < SLUICE_SHM_CTRL_MIN ||
-	    ctrl_bytes > SLUICE_SHM_CTRL_MAX || ctrl_bytes % SLUICE_SHM_PAGE)
+	if (!ctrl_va || ctrl_bytes < SLUICE_SHM_CTRL_MIN || ctrl_bytes > SLUICE_SHM_CTRL_MAX ||
+	    ctrl_bytes % SLUICE_SHM_PAGE)
 		return -EINVAL;
-	ctrl_slots = (ctrl_bytes + SEGMENT_MASK) >> SLUICE_SHM_SEGMENT_SHIFT;
+	ctrl_slots = DIV_ROUND_UP(ctrl_bytes, SLUICE_SHM_SEGMENT_BYTES);
 	if (nr_slots < ctrl_slots || nr_slots > SLUICE_SHM_MAX_SLOTS)
 		return -EINVAL;
 
@@ -105,83 +99,78 @@ int sluice_window_init(struct sluice_window *win, u32 nr_slots, u32 ctrl_bytes,
 	win->ctrl_slots = ctrl_slots;
 	win->ctrl_bytes = ctrl_bytes;
 	for (i = 0; i < ctrl_slots; i++) {
-		win->slot[i].va = (u8 *)ctrl_va + ((size_t)i << SLUICE_SHM_SEGMENT_SHIFT);
+		win->slot[i].va = (u8 *)ctrl_va + (size_t)i * SLUICE_SHM_SEGMENT_BYTES;
 		win->slot[i].state = SLUICE_SEGMENT_ACTIVE;
 	}
 	return 0;
 }
 
 /**
- * sluice_window_set_state() - move a segment to its next state
+ * sluice_window_set_state() - take a segment one step further
  * @win: the window
- * @slot: of a data segment
- * @state: wanted state
+ * @slot: its window slot; the control segment's state never changes
+ * @state: the next state
  *
- * The caller serialises the writers of one slot. va must be set before a state
- * that resolves is published, and stay until readers of the last such state are
- * gone.
+ * What the caller wrote before (the slot's address) is visible to whoever sees the
+ * state. The caller serialises the steps of one slot.
  *
- * Context: any. Return: 0, or -EINVAL if there is no such data segment or the
- * step is not part of its life; nothing is changed then.
+ * Return: 0, or -EINVAL if that step is not allowed.
  */
 int sluice_window_set_state(struct sluice_window *win, u32 slot, u32 state)
 {
-	struct sluice_window_slot *s;
-
 	if (slot < win->ctrl_slots || slot >= win->nr_slots)
 		return -EINVAL;
-	s = &win->slot[slot];
-	if (!sluice_segment_may(READ_ONCE(s->state), state))
+	if (!sluice_segment_may(win->slot[slot].state, state))
 		return -EINVAL;
-	/* pairs with the acquire in sluice_window_resolve(): va before state */
-	smp_store_release(&s->state, state);
+	/* pairs with the acquire in sluice_window_resolve() */
+	smp_store_release(&win->slot[slot].state, state);
 	return 0;
 }
 
-/**
- * sluice_window_resolve() - address of a range that the peer named
- * @win: the window
- * @off: window offset, any value
- * @len: bytes, any value
- *
- * Stops descriptors that point outside of the window, into the pages of the
- * control protocol, over the edge of a segment or into a retired one.
- *
- * Context: any. Return: the address or NULL.
- */
 void *sluice_window_resolve(const struct sluice_window *win, u64 off, u32 len)
 {
-	u64 index = off >> SLUICE_SHM_SEGMENT_SHIFT;
-	u32 at = off & SEGMENT_MASK;
-	const struct sluice_window_slot *s;
+	u64 slot = off >> SLUICE_SHM_SEGMENT_SHIFT;
+	u32 in = off & (SLUICE_SHM_SEGMENT_BYTES - 1);
+	const struct sluice_window_slot *ws;
 	u32 state;
 	u8 *va;
 
-	if (!len || len > SLUICE_SHM_SEGMENT_BYTES - at || index >= win->nr_slots)
+	/* an offset that leaves the window would index past slot[] */
+	if (slot >= win->nr_slots)
 		return NULL;
-	if (index < win->ctrl_slots &&
-	    (off < SLUICE_SHM_AREA_OFF || off + len > win->ctrl_bytes))
+	/* a range that crosses the edge would reach whatever is mapped behind the slot */
+	if (!len || len > SLUICE_SHM_SEGMENT_BYTES - in)
 		return NULL;
-	s = &win->slot[index];
+	if (slot < win->ctrl_slots) {
+		/* headers, side records and message rings are not buffers, and
+		 * memory past ctrl_bytes may not exist
+		 */
+		if (off < SLUICE_SHM_AREA_OFF || off + len > win->ctrl_bytes)
+			return NULL;
+	}
+	/* the peer chose slot: no speculative look past the table either */
+	ws = &win->slot[array_index_nospec(slot, win->nr_slots)];
 	/* pairs with the release in sluice_window_set_state() */
-	state = smp_load_acquire(&s->state);
+	state = smp_load_acquire(&ws->state);
+	/* a segment that has left, or has not arrived, may have no memory behind it */
 	if (state != SLUICE_SEGMENT_ACTIVE && state != SLUICE_SEGMENT_RETIRING)
 		return NULL;
-	va = READ_ONCE(s->va);
-	return va ? va + at : NULL;
+	va = READ_ONCE(ws->va);
+	return va ? va + in : NULL;
 }
 
 /**
- * sluice_window_resolve_area() - address of a virtqueue part
+ * sluice_window_resolve_area() - address of a range inside the control area
  * @win: the window
  * @off: window offset, any value
- * @len: bytes, any value
+ * @len: bytes, any value; 0 resolves nothing
  *
- * Context: any. Return: the address, or NULL if the range is empty or not wholly
- * inside the control segment's area.
+ * Context: any. Return: the address, or NULL if any byte of the range is
+ * not in the control segment behind the pages of the two sides.
  */
 void *sluice_window_resolve_area(const struct sluice_window *win, u64 off, u32 len)
 {
+	/* off and len are the peer's: compare without adding, a sum may wrap */
 	if (!len || off < SLUICE_SHM_AREA_OFF || off >= win->ctrl_bytes ||
 	    len > win->ctrl_bytes - off)
 		return NULL;
