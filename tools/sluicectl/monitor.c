@@ -131,7 +131,7 @@ static int show_received(struct nl *nl, int left, const char *only)
 	const struct nlmsghdr *nlh = (void *)nl->buf;
 	int status = EXIT_OK;
 
-	for (; !status && mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+	for (; !status && nl_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
 		status = show_message(nl, nlh, only);
 	return status;
 }

@@ -41,6 +41,12 @@ static void error_text(const struct nlmsghdr *nlh, size_t fixed_bytes,
 				   mnl_attr_get_payload_len(attr));
 }
 
+bool nl_ok(const struct nlmsghdr *nlh, int left)
+{
+	/* mnl_nlmsg_ok() takes a length above INT_MAX for a small one */
+	return left >= 0 && mnl_nlmsg_ok(nlh, left) && nlh->nlmsg_len <= (unsigned int)left;
+}
+
 enum nl_progress nl_parse(const void *buf, size_t bytes, unsigned int seq,
 			  nl_callback callback, void *arg, struct nl_error *error)
 {
@@ -50,7 +56,7 @@ enum nl_progress nl_parse(const void *buf, size_t bytes, unsigned int seq,
 
 	error->code = 0;
 	error->text[0] = '\0';
-	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+	for (; nl_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
 		if (nlh->nlmsg_seq != seq)
 			continue;
 		if (nlh->nlmsg_type >= NLMSG_MIN_TYPE) {

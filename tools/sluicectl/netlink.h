@@ -32,6 +32,9 @@ typedef int (*nl_callback)(const struct nlmsghdr *nlh, void *arg);
 
 enum nl_progress { NL_MORE, NL_FINISHED };
 
+/* Is there a whole message at @nlh, of the @left bytes that were received? */
+bool nl_ok(const struct nlmsghdr *nlh, int left);
+
 /**
  * nl_parse() - go through what one receive returned. No I/O.
  * @buf: aligned for struct nlmsghdr
