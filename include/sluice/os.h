@@ -24,10 +24,16 @@
 #include <linux/string.h>
 #include <linux/types.h>
 #include <linux/virtio_ring.h>
+#include <uapi/linux/virtio_config.h>
+#include <uapi/linux/virtio_ids.h>
+#include <uapi/linux/virtio_net.h>
 #include <asm/barrier.h>
 #include <asm/byteorder.h>
 #else
 #include "os_native.h"
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_net.h>
 #endif
 
 /*
