@@ -35,9 +35,9 @@ static void vq_publish(struct sluice_transport *t, unsigned int index, struct vi
 /* The index of the control virtqueue, after those of all pairs; -1 if there is none. */
 static int ctrlq_index(struct virtio_device *vdev)
 {
-	if (!virtio_has_feature(vdev, VIRTIO_NET_F_CTRL_VQ))
+	if (!__virtio_test_bit(vdev, VIRTIO_NET_F_CTRL_VQ))
 		return -1;
-	if (!virtio_has_feature(vdev, VIRTIO_NET_F_MQ))
+	if (!__virtio_test_bit(vdev, VIRTIO_NET_F_MQ))
 		return 2;
 	return 2 * sluice_front_of(vdev)->nr_pairs;
 }
