@@ -235,8 +235,8 @@ static const struct command {
 	{ "quit", do_quit },
 };
 
-static int run_command(const char *text, size_t len,
-		       struct json_object *answer, struct error *err)
+static int dispatch(const char *text, size_t len, struct json_object *answer,
+		    struct error *err)
 {
 	struct json_tokener *tok = json_tokener_new();
 	struct json_object *req, *v = NULL;
@@ -273,17 +273,42 @@ out:
 	return ret;
 }
 
+/**
+ * command_run() - serve one request
+ * @text: JSON
+ * @len: of @text
+ *
+ * Return: the answer; json_object_put() it.
+ */
+struct json_object *command_run(const char *text, size_t len)
+{
+	struct json_object *answer = json_object_new_object();
+	struct error err;
+	int ret;
+
+	if (len > REQUEST_BYTES)
+		ret = fail(&err, "the request is longer than %d bytes",
+			   REQUEST_BYTES);
+	else
+		ret = dispatch(text, len, answer, &err);
+	if (ret) {
+		json_object_put(answer);
+		answer = json_object_new_object();
+		put(answer, "error", json_object_new_string(err.text));
+	}
+	put(answer, "ok", json_object_new_boolean(!ret));
+	return answer;
+}
+
 static void client_ready(struct watch *w, uint32_t events)
 {
 	struct client *c = (struct client *)((char *)w -
 					     offsetof(struct client, sock));
 	struct json_object *answer;
 	char text[REQUEST_BYTES];
-	struct error err;
 	const char *out;
 	size_t len;
 	ssize_t n;
-	int ret;
 
 	(void)events;
 	n = recv(w->fd, text, sizeof(text), MSG_DONTWAIT | MSG_TRUNC);
@@ -294,19 +319,7 @@ static void client_ready(struct watch *w, uint32_t events)
 		return;
 	}
 
-	answer = json_object_new_object();
-	if ((size_t)n > sizeof(text))
-		ret = fail(&err, "the request is longer than %d bytes",
-			   REQUEST_BYTES);
-	else
-		ret = run_command(text, n, answer, &err);
-	if (ret) {
-		json_object_put(answer);
-		answer = json_object_new_object();
-		put(answer, "error", json_object_new_string(err.text));
-	}
-	put(answer, "ok", json_object_new_boolean(!ret));
-
+	answer = command_run(text, n);
 	out = json_object_to_json_string_length(answer,
 						JSON_C_TO_STRING_PLAIN |
 						JSON_C_TO_STRING_NOSLASHESCAPE,

@@ -379,38 +379,37 @@ static unsigned int line_of(const char *text, size_t at)
 	return line;
 }
 
+static void config_init(struct config *cfg)
+{
+	memset(cfg, 0, sizeof(*cfg));
+	cfg->group = NO_GROUP;
+	cfg->stuck_ms = 1000 * STUCK_DEFAULT;
+}
+
 /**
- * config_load() - read and check the configuration file
+ * config_parse() - decode and check a configuration
  * @cfg: result; config_free() it, on failure as well
- * @path: file, or NULL for an empty configuration
+ * @text: JSON with comments
+ * @len: of @text
+ * @path: for the messages
  * @err: message with the file's name and, for a syntax error, the line
  *
  * Return: 0 or -1.
  */
-int config_load(struct config *cfg, const char *path, struct error *err)
+int config_parse(struct config *cfg, const char *text, size_t len,
+		 const char *path, struct error *err)
 {
-	struct json_object *root = NULL;
-	struct json_tokener *tok;
+	struct json_tokener *tok = json_tokener_new();
+	struct json_object *root;
 	enum json_tokener_error e;
 	struct error why;
-	size_t len, end;
+	size_t end;
 	int ret = -1;
-	char *text;
 
-	memset(cfg, 0, sizeof(*cfg));
-	cfg->group = NO_GROUP;
-	cfg->stuck_ms = 1000 * STUCK_DEFAULT;
-	if (!path)
-		return 0;
-	text = read_file(path, &len, err);
-	if (!text)
-		return -1;
+	config_init(cfg);
+	if (!tok)
+		return fail(err, "out of memory");
 
-	tok = json_tokener_new();
-	if (!tok) {
-		fail(err, "out of memory");
-		goto out_text;
-	}
 	root = json_tokener_parse_ex(tok, text, len);
 	e = json_tokener_get_error(tok);
 	end = json_tokener_get_parse_end(tok);
@@ -420,7 +419,7 @@ int config_load(struct config *cfg, const char *path, struct error *err)
 		     json_tokener_error_desc(e));
 		goto out;
 	}
-	while (end < len && strchr(" \t\r\n", text[end]))
+	while (end < len && text[end] && strchr(" \t\r\n", text[end]))
 		end++;
 	if (end < len) {
 		fail(err, "%s:%u: text after the closing brace", path,
@@ -433,7 +432,30 @@ int config_load(struct config *cfg, const char *path, struct error *err)
 out:
 	json_object_put(root);
 	json_tokener_free(tok);
-out_text:
+	return ret;
+}
+
+/**
+ * config_load() - read the configuration file
+ * @cfg: result; config_free() it, on failure as well
+ * @path: file, or NULL for an empty configuration
+ * @err: message
+ *
+ * Return: 0 or -1.
+ */
+int config_load(struct config *cfg, const char *path, struct error *err)
+{
+	char *text;
+	size_t len;
+	int ret;
+
+	config_init(cfg);
+	if (!path)
+		return 0;
+	text = read_file(path, &len, err);
+	if (!text)
+		return -1;
+	ret = config_parse(cfg, text, len, path, err);
 	free(text);
 	return ret;
 }

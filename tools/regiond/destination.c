@@ -57,6 +57,15 @@ uint64_t destination_total(void)
 	return bytes;
 }
 
+/* A client can't fill the log: one line a second of what it can provoke. */
+static bool may_log(struct destination *d)
+{
+	if (d->last_log && loop_now() - d->last_log < 1000)
+		return false;
+	d->last_log = loop_now();
+	return true;
+}
+
 static struct peer *other_peer(const struct destination *d,
 			       const struct peer *p)
 {
@@ -187,11 +196,9 @@ static void join(struct destination *d, int fd)
 		;
 	if (i == MAX_PEERS) {
 		d->nr_refused++;
-		if (loop_now() - d->last_refusal_log >= 1000) {
-			d->last_refusal_log = loop_now();
+		if (may_log(d))
 			say("%s: connection refused: %u peers are already there",
 			    d->spec.name, MAX_PEERS);
-		}
 		peer_refuse(fd, EBUSY);
 		return;
 	}
@@ -321,7 +328,7 @@ static void punched_ready(struct watch *w, uint32_t events)
 	d->nr_punches += !status;
 	d->nr_punch_errors += !!status;
 	d->punched_slots += slots;
-	if (status)
+	if (status && may_log(d))
 		say("%s: request %u of peer %u to give memory back refused: %s",
 		    d->spec.name, seq, d->punch_peer, strerror(status));
 

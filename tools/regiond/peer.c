@@ -100,7 +100,7 @@ static void ring_ready(struct watch *w, uint32_t events)
 {
 	struct peer *p = (struct peer *)((char *)w -
 					 offsetof(struct peer, ring));
-	uint64_t count;
+	uint64_t count = 0;
 	struct iovec iov = { .iov_base = &count, .iov_len = sizeof(count) };
 
 	(void)events;

@@ -3,14 +3,15 @@
  * Giving memory back: a thread per running request, at most one request per
  * destination at a time.
  *
- * A thread, because two of its steps may block for as long as a client likes:
+ * A thread, because two of its steps may take as long as a client likes:
  * fallocate() waits for the file's lock, which every client holding the memfd
  * can take, and the write to an eventfd blocks when a client has filled the
  * counter and cleared O_NONBLOCK, a flag that all copies of a descriptor share.
+ * The first ends by itself; the second is the only place where the thread can
+ * be cancelled.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -31,7 +32,8 @@ struct punch {
 	int doorbell_fd;	/* of the peer that asked, our own copy */
 	int finished_fd;
 	struct watch *finished;
-	int status;		/* valid once finished_fd is readable */
+	pthread_t thread;
+	atomic_int status;	/* valid once finished_fd is readable */
 };
 
 static void punch_put(struct punch *p)
@@ -67,25 +69,39 @@ static int punch_slots(struct punch *p)
 	return 0;
 }
 
+static void tell_finished(void *arg)
+{
+	struct punch *p = arg;
+	uint64_t one = 1;
+
+	/* ours alone, so neither full nor blocking */
+	if (write(p->finished_fd, &one, sizeof(one)) != sizeof(one))
+		abort();
+	punch_put(p);
+}
+
 static void *punch_thread(void *arg)
 {
-	struct pollfd pfd;
 	struct punch *p = arg;
 	uint64_t one = 1;
 	ssize_t ret;
+	int status;
 
-	p->status = region_check(p->region, &p->req);
-	if (!p->status)
-		p->status = punch_slots(p);
-	region_answer(p->region, p->req.seq, p->status);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	status = region_check(p->region, &p->req);
+	if (!status)
+		status = punch_slots(p);
+	region_answer(p->region, p->req.seq, status);
+	atomic_store(&p->status, status);
 
-	ret = write(p->finished_fd, &one, sizeof(one));
-	/* may block: the loop is already told. A full counter is a ring, too. */
-	pfd = (struct pollfd){ .fd = p->doorbell_fd, .events = POLLOUT };
-	if (poll(&pfd, 1, 0) == 1)
-		ret = write(p->doorbell_fd, &one, sizeof(one));
+	pthread_cleanup_push(tell_finished, p);
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+	/* EAGAIN is a full counter: it rings anyway */
+	ret = write(p->doorbell_fd, &one, sizeof(one));
 	(void)ret;
-	punch_put(p);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	/* after the ring: a client that blocks it gets no second thread */
+	pthread_cleanup_pop(1);
 	return NULL;
 }
 
@@ -104,7 +120,6 @@ struct punch *punch_start(struct region *r, const struct punch_request *snap,
 {
 	pthread_attr_t attr;
 	struct punch *p;
-	pthread_t id;
 	int ret;
 
 	p = calloc(1, sizeof(*p));
@@ -112,6 +127,7 @@ struct punch *punch_start(struct region *r, const struct punch_request *snap,
 		return NULL;
 	atomic_init(&p->refs, 2);
 	atomic_init(&p->cancelled, false);
+	atomic_init(&p->status, 0);
 	p->req = *snap;
 	p->region = r;
 	p->finished = finished;
@@ -127,10 +143,9 @@ struct punch *punch_start(struct region *r, const struct punch_request *snap,
 
 	region_get(r);
 	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, 256 << 10);
 	/* signals are blocked everywhere but in the loop's wait: inherited */
-	ret = pthread_create(&id, &attr, punch_thread, p);
+	ret = pthread_create(&p->thread, &attr, punch_thread, p);
 	pthread_attr_destroy(&attr);
 	if (ret)
 		goto err_region;
@@ -158,8 +173,9 @@ err_free:
  */
 int punch_finish(struct punch *p, uint32_t *seq, uint64_t *slots)
 {
-	int status = p->status;
+	int status = atomic_load(&p->status);
 
+	pthread_join(p->thread, NULL);
 	*seq = p->req.seq;
 	*slots = status ? 0 : p->req.count;
 	loop_remove(p->finished);
@@ -174,6 +190,8 @@ int punch_finish(struct punch *p, uint32_t *seq, uint64_t *slots)
 void punch_cancel(struct punch *p)
 {
 	atomic_store(&p->cancelled, true);
+	/* the doorbell may be one that blocks for ever */
+	pthread_cancel(p->thread);
 }
 
 /**
@@ -185,6 +203,7 @@ void punch_cancel(struct punch *p)
 void punch_abandon(struct punch *p)
 {
 	punch_cancel(p);
+	pthread_detach(p->thread);
 	loop_remove(p->finished);
 	punch_put(p);
 }

@@ -97,6 +97,8 @@ struct config {
 };
 
 int config_load(struct config *cfg, const char *path, struct error *err);
+int config_parse(struct config *cfg, const char *text, size_t len,
+		 const char *path, struct error *err);
 void config_free(struct config *cfg);
 int dest_spec_read(struct dest_spec *spec, struct json_object *obj,
 		   const struct config *cfg, struct error *err);
@@ -202,7 +204,7 @@ struct destination {
 	uint32_t punch_peer;	/* id of who asked for it */
 	uint32_t last_seq;	/* last request taken */
 	unsigned int stuck_ms;
-	uint64_t last_refusal_log;
+	uint64_t last_log;
 	uint64_t nr_joined;
 	uint64_t nr_left;
 	uint64_t nr_refused;
@@ -229,5 +231,6 @@ void destination_drop(struct peer *p, const char *why);
 int command_init(struct config *cfg, volatile sig_atomic_t *stop,
 		 struct error *err);
 void command_free(void);
+struct json_object *command_run(const char *text, size_t len);
 
 #endif /* SLUICE_REGIOND_H */
