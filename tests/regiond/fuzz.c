@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fuzz target: the first byte chooses the configuration file or the command
- * socket, the rest is what it would read. The destinations behind the commands
+ * Fuzz target: the first byte chooses the configuration file, a request in the
+ * host page or the command socket, the rest is what would be read there. The destinations behind the commands
  * are stand-ins; what reaches them must hold to the limits.
  */
 #include <stdio.h>
@@ -12,7 +12,9 @@
 
 #include "regiond.h"
 
-static struct region region = { .ctrl_slots = 1, .window_slots = 2 };
+static struct region region = {
+	.memfd = -1, .ctrl_slots = 1, .window_slots = 2,
+};
 static struct destination dest = {
 	.spec = { .name = "g1", .socket = "/run/g1", .pairs = 1,
 		  .window_bytes = 4 << 20, .control_bytes = 2 << 20,
@@ -36,6 +38,28 @@ static void check(const struct dest_spec *spec)
 	    !spec->name[0] || strchr(spec->name, '/') || (spec->mac[0] & 1) ||
 	    spec->socket[0] != '/')
 		abort();
+}
+
+/* A request that passes lies behind the control segment, inside the window. */
+static void check_request(const uint8_t *data, size_t size)
+{
+	struct region r = { .memfd = -1 };
+	struct punch_request req;
+	uint64_t slot;
+
+	if (size < sizeof(req) + 2)
+		return;
+	memcpy(&req, data, sizeof(req));
+	r.window_slots = 1u << (data[sizeof(req)] % 11);
+	r.ctrl_slots = 1 + data[sizeof(req) + 1] % 4;
+	if (region_check(&r, &req))
+		return;
+	if (req.op != SLUICE_SHM_HOST_PUNCH || !req.count ||
+	    req.count > SLUICE_SHM_MAX_SLOTS)
+		abort();
+	for (slot = req.first; slot < (uint64_t)req.first + req.count; slot++)
+		if (slot < r.ctrl_slots || slot >= r.window_slots)
+			abort();
 }
 
 struct destination *destination_first(void)
@@ -78,12 +102,6 @@ int destination_set_quota(struct destination *d, uint64_t quota_bytes,
 	spec.quota_bytes = quota_bytes;
 	check(&spec);
 	return 0;
-}
-
-uint64_t region_used(const struct region *r)
-{
-	(void)r;
-	return 4096;
 }
 
 bool peer_has_unread(const struct peer *p)
@@ -129,7 +147,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size)
 		return 0;
-	if (data[0] == 'c') {
+	if (data[0] == 'p') {
+		check_request(data + 1, size - 1);
+	} else if (data[0] == 'c') {
 		if (!config_parse(&c, (const char *)data + 1, size - 1, "f",
 				  &err))
 			for (i = 0; i < c.nr_dests; i++)

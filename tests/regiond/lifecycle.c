@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Sockets that are in the way, and servers that die. */
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "test.h"
@@ -11,6 +15,52 @@
 #define CONFIG "{ \"directory\": \"@\", \"destinations\": [" \
 	" { \"name\": \"g1\", \"window\": \"4M\" } ] }"
 #define VECTORS 2
+
+/* systemd's protocol: one datagram, when connections are served */
+static void test_notify(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct timeval tv = { .tv_sec = WAIT_MS / 1000 };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char text[32] = "";
+	struct client a;
+	struct server s;
+
+	strcpy(addr.sun_path, in_dir("notify"));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		bail("cannot bind");
+	setenv("NOTIFY_SOCKET", addr.sun_path, 1);
+	ok(server_start(&s, CONFIG) == 0 &&
+	   recv(fd, text, sizeof(text) - 1, 0) > 0 &&
+	   !strcmp(text, "READY=1") &&
+	   client_join(&a, in_dir("g1.sock"), VECTORS),
+	   "systemd is told when the server is ready");
+	unsetenv("NOTIFY_SOCKET");
+	client_leave(&a);
+	ok(server_stop(&s) == 0, "the server ends cleanly");
+	unlink(addr.sun_path);
+	close(fd);
+}
+
+static void test_group(void)
+{
+	struct server s;
+	struct stat st;
+
+	if (getuid()) {
+		skip("not root", "a group may connect");
+		return;
+	}
+	ok(server_start(&s, "{ \"directory\": \"@\", \"destinations\": ["
+			" { \"name\": \"g1\", \"window\": \"4M\","
+			" \"group\": \"daemon\" } ] }") == 0 &&
+	   !stat(in_dir("g1.sock"), &st) && (st.st_mode & 0777) == 0660 &&
+	   st.st_gid == getgrnam("daemon")->gr_gid &&
+	   !stat(s.ctl, &st) && (st.st_mode & 0777) == 0600,
+	   "a group may connect to its destination, not to the command socket");
+	ok(server_stop(&s) == 0, "the server ends cleanly");
+}
 
 void test_lifecycle(void)
 {
@@ -57,4 +107,6 @@ void test_lifecycle(void)
 	ok(!stat(in_dir("g1.sock"), &st) && S_ISREG(st.st_mode),
 	   "and still there");
 	unlink(in_dir("g1.sock"));
+	test_notify();
+	test_group();
 }
