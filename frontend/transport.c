@@ -124,8 +124,8 @@ static void vdev_renew(struct sluice_front *f)
 	struct virtio_device *vdev = f->vdev;
 	int err = 0;
 
-	device_lock(&vdev->dev);	/* against bind and unbind */
-	if (device_is_bound(&vdev->dev)) {
+	device_lock(&vdev->dev);	/* against bind and unbind: either it is bound or not */
+	if (vdev->dev.driver) {
 		err = virtio_device_freeze(vdev);
 		if (!err)
 			err = virtio_device_restore(vdev);
