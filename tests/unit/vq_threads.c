@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A virtqueue with a real driver in one thread, and the device's two halves in two
+ * others, under the thread sanitizer: buffers are plain memory, so an index that
+ * is published without order is reported as a race on them. Everybody sleeps when
+ * there is nothing to do; a lost doorbell is a sleep that does not end.
+ */
+#include "test.h"
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <time.h>
+#include "driver.h"
+
+#define NR_CHAINS	100000	/* more than 65536: both indices wrap */
+#define RING		64
+#define SLOT		256
+#define WAIT_S		20
+
+static struct driver d;
+static struct sluice_vq vq;
+static sem_t bell_driver, bell_device;
+static u32 bells, kicks;
+
+/* Popped chains on their way to the push half, as frames in a NIC are. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t some;
+	struct sluice_vq_chain chain[RING];
+	u32 first, nr;
+	bool end;
+} nic = { .lock = PTHREAD_MUTEX_INITIALIZER, .some = PTHREAD_COND_INITIALIZER };
+
+static void wait_for(sem_t *bell, const char *who)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += WAIT_S;
+	while (sem_timedwait(bell, &end))
+		if (errno == ETIMEDOUT) {
+			fprintf(stderr, "%s: lost doorbell\n", who);
+			abort();
+		}
+}
+
+static void check(bool ok, const char *what)
+{
+	if (!ok) {
+		fprintf(stderr, "%s\n", what);
+		abort();
+	}
+}
+
+static u32 word_of(u32 nr, u32 i)
+{
+	return nr * 2654435761u + i;
+}
+
+static void *driver_main(void *arg)
+{
+	u32 sent = 0, done = 0, id, len, i, want;
+	u32 number[RING];
+	int head;
+
+	while (done < NR_CHAINS) {
+		bool added = false;
+
+		while (sent < NR_CHAINS && d.nr_free) {
+			u64 off = DRIVER_DATA_OFF + d.free_head[d.nr_free - 1] * (u64)SLOT;
+			u32 *buf = (u32 *)(d.memory + off);
+
+			for (i = 0; i < 8; i++)
+				buf[i] = word_of(sent, i);
+			head = driver_add(&d, off, SLOT, true);
+			number[head] = sent++;
+			added = true;
+			/* small and large batches */
+			if (sent % 7 == 0)
+				break;
+		}
+		if (added && driver_publish(&d)) {
+			kicks++;
+			sem_post(&bell_device);
+		}
+		while (driver_used(&d, &id, &len)) {
+			check(id < RING, "used id out of range");
+			want = number[id];
+			check(len == want % SLOT, "wrong used length");
+			for (i = 0; i < 8; i++)
+				check(((u32 *)(d.memory + DRIVER_DATA_OFF + id * SLOT))[i] ==
+				      ~word_of(want, i), "wrong data in used buffer");
+			driver_put(&d, id);
+			done++;
+		}
+		/* sleep only if there is nothing to add and nothing came meanwhile */
+		if (done < NR_CHAINS && (sent == NR_CHAINS || !d.nr_free) &&
+		    !driver_enable_callback(&d))
+			wait_for(&bell_driver, "driver");
+	}
+	return arg;
+}
+
+static void *pop_main(void *arg)
+{
+	struct sluice_vq_chain chain;
+	u32 nr = 0, i;
+	int ret;
+
+	while (nr < NR_CHAINS) {
+		sluice_vq_disable_notify(&vq);
+		while ((ret = sluice_vq_pop(&vq, &chain)) == 1) {
+			u32 *buf = chain.iov[0].va;
+
+			check(chain.nr_in == 1 && chain.in_bytes == SLOT, "wrong chain");
+			for (i = 0; i < 8; i++)
+				check(buf[i] == word_of(nr, i), "wrong data in chain");
+			pthread_mutex_lock(&nic.lock);
+			nic.chain[(nic.first + nic.nr++) % RING] = chain;
+			pthread_cond_signal(&nic.some);
+			pthread_mutex_unlock(&nic.lock);
+			nr++;
+		}
+		check(ret == 0, vq.error ?: "pop failed");
+		if (nr < NR_CHAINS && !sluice_vq_enable_notify(&vq))
+			wait_for(&bell_device, "device");
+	}
+	pthread_mutex_lock(&nic.lock);
+	nic.end = true;
+	pthread_cond_signal(&nic.some);
+	pthread_mutex_unlock(&nic.lock);
+	return arg;
+}
+
+static void *push_main(void *arg)
+{
+	struct sluice_vq_chain chain;
+	u32 nr = 0, i;
+
+	for (;;) {
+		pthread_mutex_lock(&nic.lock);
+		if (!nic.nr) {
+			/* nothing left: now the driver must hear of what was pushed */
+			pthread_mutex_unlock(&nic.lock);
+			if (sluice_vq_publish(&vq)) {
+				bells++;
+				sem_post(&bell_driver);
+			}
+			pthread_mutex_lock(&nic.lock);
+			while (!nic.nr && !nic.end)
+				pthread_cond_wait(&nic.some, &nic.lock);
+			if (!nic.nr) {
+				pthread_mutex_unlock(&nic.lock);
+				break;
+			}
+		}
+		chain = nic.chain[nic.first];
+		nic.first = (nic.first + 1) % RING;
+		nic.nr--;
+		pthread_mutex_unlock(&nic.lock);
+
+		for (i = 0; i < 8; i++)
+			((u32 *)chain.iov[0].va)[i] = ~word_of(nr, i);
+		sluice_vq_push(&vq, chain.head, nr % SLOT);
+		nr++;
+		if (nr % 16 == 0 && sluice_vq_publish(&vq)) {
+			bells++;
+			sem_post(&bell_driver);
+		}
+	}
+	check(nr == NR_CHAINS, "chains lost inside of the device");
+	return arg;
+}
+
+static void run(bool event_idx)
+{
+	pthread_t thread[3];
+	int i;
+
+	driver_open(&d, RING, event_idx);
+	assert_int_equal(driver_connect(&d, &vq), 0);
+	sem_init(&bell_driver, 0, 0);
+	sem_init(&bell_device, 0, 0);
+	nic.first = 0;
+	nic.nr = 0;
+	nic.end = false;
+	bells = 0;
+	kicks = 0;
+	assert_int_equal(pthread_create(&thread[0], NULL, driver_main, NULL), 0);
+	assert_int_equal(pthread_create(&thread[1], NULL, pop_main, NULL), 0);
+	assert_int_equal(pthread_create(&thread[2], NULL, push_main, NULL), 0);
+	for (i = 0; i < 3; i++)
+		pthread_join(thread[i], NULL);
+	printf("# %u chains, %u kicks, %u bells\n", NR_CHAINS, kicks, bells);
+	assert_int_equal(vq.used_idx, (u16)NR_CHAINS);
+	assert_int_equal(bitmap_weight(vq.in_flight, RING), 0);
+	driver_close(&d);
+}
+
+static void driver_and_device(void **unused)
+{
+	(void)unused;
+	run(false);
+}
+
+static void driver_and_device_with_event_index(void **unused)
+{
+	(void)unused;
+	run(true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(driver_and_device),
+		cmocka_unit_test(driver_and_device_with_event_index),
+	};
+
+	return cmocka_run_group_tests_name("vq_threads", tests, NULL, NULL);
+}
