@@ -205,7 +205,7 @@ static struct sk_buff *sluice_rx_copy(struct sluice_pair *pair, struct sluice_cu
  */
 static bool sluice_rx_frags(struct sk_buff *skb, struct sluice_cursor c, bool merge)
 {
-	unsigned int nr = 0, off, len;
+	unsigned int nr = 0, pages = 0, off, len;
 	struct page *page, *next = NULL;
 	skb_frag_t *frag;
 	u32 total = 0, slot, last_slot = U32_MAX;
@@ -229,13 +229,14 @@ static bool sluice_rx_frags(struct sk_buff *skb, struct sluice_cursor c, bool me
 			}
 			next = off + len == PAGE_SIZE ? page + 1 : NULL;
 			last_slot = slot;
+			pages++;
 			c.off += len;
 			total += len;
 		}
 	}
 	skb->len += total;
 	skb->data_len += total;
-	skb->truesize += nr * PAGE_SIZE;
+	skb->truesize += pages * PAGE_SIZE;
 	return true;
 
 undo:

@@ -103,12 +103,15 @@ static void sluice_segment_retire(struct sluice_dest *dest, u32 slot, bool tell)
 		dest->segment[slot].retired = true;
 		return;
 	}
-	/* pairs with the look at the state in tx.c, under tx->lock: none is stashed after it */
-	sluice_segments_sweep(dest);
 	msg.segment.slot = cpu_to_le32(slot);
 	msg.segment.epoch = cpu_to_le32(sluice_win(dest)->slot[slot].epoch);
-	/* without a session its end is coming, and retires everything */
+	/*
+	 * Told first, so that the guest does not post again what it gets back now.
+	 * Without a session its end is coming, and retires everything.
+	 */
 	sluice_channel_send(dest->ch, &msg);
+	/* pairs with the look at the state in tx.c, under tx->lock: none is stashed after it */
+	sluice_segments_sweep(dest);
 }
 
 static void sluice_segment_quarantine(struct sluice_dest *dest, u32 slot, const char *who)
@@ -377,8 +380,6 @@ static int sluice_segments_grow(struct sluice_dest *dest, char *text, size_t tex
 		err = sluice_segment_add(dest, slot, text, text_bytes);
 		if (err)
 			return leaving && err == -ENOMEM ? -EAGAIN : err;
-		sluice_event_segment(dest, SLUICE_EVENT_TYPE_SEGMENT_STATE, slot,
-				     SLUICE_SEGMENT_ACTIVE, NULL);
 	}
 	return 0;
 }

@@ -324,22 +324,20 @@ void sluice_tx_poll(struct sluice_pair *pair)
 	bool wake = false;
 
 	spin_lock(&tx->lock);
-	if (!tx->alive || (!tx->stopped && !atomic_read(&pair->dest->nr_retiring)))
+	if (!tx->alive || !tx->stopped)
 		goto out;
 again:
 	if (!sluice_tx_pop(pair))
 		goto out;
-	if (tx->stopped) {
-		if (sluice_tx_fits(pair->dest, tx, tx->wake_bytes) || sluice_tx_full(tx)) {
-			wake = true;
-		} else if (time_after(jiffies, tx->stopped_at + SLUICE_STALL_JIFFIES)) {
-			tx->stalled = true;
-			tx->fit_bytes = tx->room_bytes;
-			wake = true;
-		} else if (sluice_vq_enable_notify(&tx->vq) && --tries) {
-			/* not forever: what is missed here the backstop finds */
-			goto again;
-		}
+	if (sluice_tx_fits(pair->dest, tx, tx->wake_bytes) || sluice_tx_full(tx)) {
+		wake = true;
+	} else if (time_after(jiffies, tx->stopped_at + SLUICE_STALL_JIFFIES)) {
+		tx->stalled = true;
+		tx->fit_bytes = tx->room_bytes;
+		wake = true;
+	} else if (sluice_vq_enable_notify(&tx->vq) && --tries) {
+		/* not forever: what is missed here the backstop finds */
+		goto again;
 	}
 	if (wake) {
 		tx->stopped = false;
