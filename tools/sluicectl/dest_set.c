@@ -175,14 +175,22 @@ static int request(struct nl *nl, const struct setting *s)
 	return status == EXIT_REFUSED ? nl_tell(&error) : status;
 }
 
-static void progress(const struct dest *d, uint64_t target, bool end)
+/* One line that follows the size; only on a terminal. */
+static void progress(const struct dest *d, uint64_t target, uint64_t *shown)
 {
 	char a[SIZE_TEXT], b[SIZE_TEXT];
 
-	if (!isatty(STDERR_FILENO))
+	if (d->plugged_bytes == *shown || !isatty(STDERR_FILENO))
 		return;
-	fprintf(stderr, "\r\033[K%s: %s of %s%s", d->name, size_format(d->plugged_bytes, a),
-		size_format(target, b), end ? "\n" : "");
+	*shown = d->plugged_bytes;
+	fprintf(stderr, "\r\033[K%s: %s, going to %s", d->name,
+		size_format(d->plugged_bytes, a), size_format(target, b));
+}
+
+static void progress_end(uint64_t shown)
+{
+	if (shown != UINT64_MAX)
+		fputs("\r\033[K", stderr);
 }
 
 /* -1 as long as the resize goes on, else the exit status. */
@@ -223,7 +231,7 @@ static void pause_for_event(struct nl *events, const sigset_t *unblocked)
 static int wait_resize(struct nl *nl, struct nl *events, const struct setting *s,
 		       const struct dest_ref *ref, const sigset_t *unblocked)
 {
-	uint64_t end = now_ms() + s->wait_ms;
+	uint64_t end = now_ms() + s->wait_ms, shown = UINT64_MAX;
 	char text[SIZE_TEXT];
 	int status, verdict;
 	struct dest d;
@@ -232,7 +240,9 @@ static int wait_resize(struct nl *nl, struct nl *events, const struct setting *s
 		status = dest_read(nl, ref, &d);
 		if (status)
 			return status;
-		progress(&d, s->size, !d.resizing);
+		progress(&d, s->size, &shown);
+		if (!d.resizing || interrupted || now_ms() >= end)
+			progress_end(shown);
 		verdict = judge(s, &d);
 		dest_free(&d);
 		if (verdict >= 0)

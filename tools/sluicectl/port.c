@@ -17,6 +17,15 @@ static const char port_help[] =
 "\n"
 "A destination is bound with: sluicectl dest set NAME port NETDEV\n";
 
+/* As text: most readers of JSON keep 53 bits of a number. */
+static void json_mask(struct json_object *to, const char *key, uint64_t mask)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%" PRIx64, mask);
+	json_text(to, key, text);
+}
+
 static struct json_object *json_port(const struct port *p)
 {
 	struct json_object *o = json_new(), *dests = json_new_array();
@@ -24,8 +33,8 @@ static struct json_object *json_port(const struct port *p)
 
 	json_text(o, "name", p->name);
 	json_number(o, "ifindex", p->ifindex);
-	json_number(o, "dma_mask", p->dma_mask);
-	json_number(o, "seg_boundary", p->seg_boundary);
+	json_mask(o, "dma_mask", p->dma_mask);
+	json_mask(o, "seg_boundary", p->seg_boundary);
 	json_number(o, "max_seg_bytes", p->max_seg_bytes);
 	json_number(o, "min_align", p->min_align);
 	if (p->has & HAS(SLUICE_A_PORT_NUMA_NODE))
