@@ -36,13 +36,14 @@ vm_mac() {
 	printf '52:54:00:53:01:%02x\n' "$(vm_index "$1")"
 }
 
-# vm_known NAME - dies with the list of those that exist
+# vm_known NAME - exits with the list of those that exist
 vm_known() {
 	local v
 	for v in $lab_vms; do
 		[[ $v != "$1" ]] || return 0
 	done
-	die "no VM '$1' in lab '$lab_name'; there are: $lab_vms"
+	say "no VM '$1' in lab '$lab_name'; there are: $lab_vms"
+	exit 255
 }
 
 vm_dir() {
@@ -55,9 +56,10 @@ vm_alive() {
 
 vm_must_run() {
 	vm_known "$1"
-	vm_alive "$1" ||
-		die "VM '$1' is not running; its console said last:
-$(tail -n 5 "$lab_dir/$1/console.log" 2>/dev/null)"
+	vm_alive "$1" && return
+	say "VM '$1' is not running; its console said last:"
+	tail -n 5 "$lab_dir/$1/console.log" >&2 2>/dev/null || true
+	exit 255 # as ssh does
 }
 
 # One key pair for us and one for all VMs, made for this lab.

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # lab and lab_name are lib.sh's
+#
+# The lab is a user's tool: what its verbs promise.
+
+exec_passes_everything() {
+	local out
+	# shellcheck disable=SC2016 # not to be expanded
+	out=$(vm guest1 printf '%s|' 'a  b' '$HOME' "it's" '*' '')
+	# shellcheck disable=SC2016
+	[[ $out == 'a  b|$HOME|it'"'"'s|*||' ]]
+	out=$(printf 'from here' | "$lab" exec --name "$lab_name" guest1 -- cat)
+	[[ $out == 'from here' ]]
+	out=$(vm guest1 sh -c 'echo err >&2' 2>&1 >/dev/null)
+	[[ $out == err ]]
+}
+
+exec_status() {
+	local s=0
+	vm client sh -c 'exit 42' || s=$?
+	((s == 42))
+	s=0
+	vm client false || s=$?
+	((s == 1))
+	s=0
+	"$lab" exec --name "$lab_name" nobody -- true || s=$?
+	((s == 255))
+}
+
+push_pull() {
+	local dir
+	dir=$(mktemp -d)
+	head -c 3000000 /dev/urandom >"$dir/a file"
+	"$lab" push --name "$lab_name" guest1 "$dir/a file" "/tmp/pushed file"
+	"$lab" pull --name "$lab_name" guest1 "/tmp/pushed file" "$dir/back"
+	cmp "$dir/a file" "$dir/back"
+	mkdir -p "$dir/tree/sub"
+	echo x >"$dir/tree/sub/x"
+	"$lab" push --name "$lab_name" guest1 "$dir/tree" /tmp/tree
+	"$lab" pull --name "$lab_name" guest1 /tmp/tree "$dir/tree2"
+	diff -r "$dir/tree" "$dir/tree2"
+	rm -rf "$dir"
+}
+
+# A program of this machine whose libraries are not in the image.
+runs_pushed_program() {
+	"$lab" push --name "$lab_name" guest1 "$(command -v jq)" /usr/bin/jq
+	[[ $(echo '{"a":7}' | "$lab" exec --name "$lab_name" guest1 -- jq .a) == 7 ]]
+}
+
+console_has_log() {
+	"$lab" console --name "$lab_name" driver </dev/null | grep 'driver has booted'
+}
+
+# The log search would find something.
+log_search_finds() {
+	vm client sh -c 'echo "BUG: planted by the test" >/dev/kmsg'
+	if "$lab" dmesg-check --name "$lab_name" --new; then
+		return 1
+	fi
+	"$lab" dmesg-check --name "$lab_name" --new
+}
+
+second_up_refused() {
+	local text
+	if text=$("$lab" up --name "$lab_name" 2>&1); then
+		return 1
+	fi
+	[[ $text == *"is up already"* ]]
+}
+
+bad_options() {
+	local words
+	for words in "--guests 0" "--guests x" "--window 63M" "--window 1G2" "--driver foo" \
+		"--kernel 5.4" "--nic ne2000" "--size -3" "--kernel guest9=6.1" "--frob 1" "--pairs 9"; do
+		# shellcheck disable=SC2086 # words
+		if "$lab" up --name "$lab_name-bad" $words; then
+			echo "up $words was accepted"
+			return 1
+		fi
+	done
+}
+
+lab_scenario() {
+	test_case "$1: exec passes words, input, output and errors" exec_passes_everything
+	test_case "$1: exec returns the command's status" exec_status
+	test_case "$1: push and pull of files and folders" push_pull
+	test_case "$1: a pushed program runs with its libraries" runs_pushed_program
+	test_case "$1: console shows the log" console_has_log
+	test_case "$1: the log search finds a planted line" log_search_finds
+	test_case "$1: up refuses a lab that is up" second_up_refused
+	test_case "$1: up refuses nonsense" bad_options
+}
