@@ -50,13 +50,36 @@ static void update_link(struct sluice_net *net)
 	net->announce = false;
 }
 
+/* The backend's word is a limit, within ours. RTNL, or not yet registered. */
+static void update_mtu(struct sluice_net *net)
+{
+	struct net_device *dev = net->dev;
+	u16 mtu;
+
+	if (!virtio_has_feature(net->vdev, VIRTIO_NET_F_MTU))
+		return;
+	virtio_cread(net->vdev, struct virtio_net_config, mtu, &mtu);
+	if (mtu < dev->min_mtu)
+		return;
+	dev->max_mtu = min_t(unsigned int, mtu, SLUICE_NET_MAX_MTU);
+	/* longer frames would be dropped on the other side */
+	if (dev->mtu <= dev->max_mtu)
+		return;
+	if (dev->reg_state == NETREG_REGISTERED)
+		dev_set_mtu(dev, dev->max_mtu);
+	else
+		dev->mtu = dev->max_mtu;
+}
+
 static void config_work(struct work_struct *work)
 {
 	struct sluice_net *net = container_of(work, struct sluice_net, config_work);
 
 	rtnl_lock();
-	if (net->ready)
+	if (net->ready) {
+		update_mtu(net);
 		update_link(net);
+	}
 	rtnl_unlock();
 }
 
@@ -418,7 +441,6 @@ static void set_features(struct net_device *dev, struct virtio_device *vdev)
 static void set_addresses(struct net_device *dev, struct virtio_device *vdev)
 {
 	u8 mac[ETH_ALEN];
-	u16 mtu;
 
 	if (virtio_has_feature(vdev, VIRTIO_NET_F_MAC)) {
 		virtio_cread_bytes(vdev, offsetof(struct virtio_net_config, mac), mac,
@@ -430,13 +452,7 @@ static void set_addresses(struct net_device *dev, struct virtio_device *vdev)
 		eth_hw_addr_random(dev);
 	dev->min_mtu = ETH_MIN_MTU;
 	dev->max_mtu = SLUICE_NET_MAX_MTU;
-	if (virtio_has_feature(vdev, VIRTIO_NET_F_MTU)) {
-		virtio_cread(vdev, struct virtio_net_config, mtu, &mtu);
-		/* the backend's word is a limit, within ours */
-		if (mtu >= dev->min_mtu)
-			dev->max_mtu = min_t(unsigned int, mtu, SLUICE_NET_MAX_MTU);
-	}
-	dev->mtu = min_t(unsigned int, dev->max_mtu, ETH_DATA_LEN);
+	update_mtu(netdev_priv(dev));
 }
 
 static u16 nr_pairs(struct virtio_device *vdev)

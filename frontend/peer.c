@@ -87,19 +87,23 @@ static int read_config(struct sluice_transport *t, struct virtio_net_config *con
  * sluice_peer_fetch_config() - read the configuration space anew
  * @t: the transport
  *
- * Of a device that a driver knows only the link state may change.
+ * Of a device that a driver knows only link state and MTU may change.
  *
  * Context: process, the channel's client context. Return: 0 or an error.
  */
 int sluice_peer_fetch_config(struct sluice_transport *t)
 {
 	struct virtio_net_config config;
+	u16 mtu;
 	int err;
 
 	err = read_config(t, &config);
 	if (err)
 		return err;
+	mtu = le16_to_cpu((__force __le16)config.mtu);
 	spin_lock(&t->config_lock);
+	if (t->features & BIT_ULL(VIRTIO_NET_F_MTU) && mtu >= ETH_MIN_MTU)
+		t->config.mtu = config.mtu;
 	t->backend_link = !(t->offered & BIT_ULL(VIRTIO_NET_F_STATUS)) ||
 			  (le16_to_cpu((__force __le16)config.status) & VIRTIO_NET_S_LINK_UP);
 	t->generation++;
