@@ -5,9 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "test.h"
@@ -118,6 +121,33 @@ static void test_scribbled_page(struct client *a)
 	client_sees_leave(a, b.id);
 }
 
+/*
+ * The server is told that there is a count to read, and finds it gone: with
+ * O_NONBLOCK cleared by the client a plain read would sleep for ever.
+ */
+static void test_stolen_count(struct server *s, struct client *a)
+{
+	uint64_t count = 1;
+	struct iovec iov = { .iov_base = &count, .iov_len = sizeof(count) };
+	unsigned int i;
+	pid_t thief;
+
+	fcntl(a->server_ring, F_SETFL, 0);
+	thief = fork();
+	if (!thief)
+		for (;;)
+			preadv2(a->server_ring, &iov, 1, -1, RWF_NOWAIT);
+	/* slowly: the next count would wake a server that sleeps on this one */
+	for (i = 0; i < 500; i++)
+		if (write(a->server_ring, &count, sizeof(count)) < 0 ||
+		    poll(NULL, 0, 2) || status_number(s, "g1", "peers") != 1)
+			break;
+	kill(thief, SIGKILL);
+	waitpid(thief, NULL, 0);
+	ok(i == 500 && status_number(s, "g1", "peers") == 1 &&
+	   request(a, 1, 1, 1) == 0, "stolen counts disturb nobody");
+}
+
 static int idle;	/* threads of a server that does nothing */
 
 static int nr_threads(struct server *s)
@@ -189,7 +219,7 @@ static void test_blocking_doorbell(struct server *s, struct client *a)
 	ok(request(&b, 1, 2, 1) == 0 && threads_become(s, idle + 1),
 	   "another destination is still served, and no second thread hangs");
 	client_leave(&b);
-	ok(client_rang(a->own[0]) && status_becomes(s, "g1", "punches", 6) &&
+	ok(client_rang(a->own[0]) && status_becomes(s, "g1", "punches", 7) &&
 	   client_rang(a->own[0]) && threads_become(s, idle),
 	   "when it reads its counter all goes on");
 
@@ -252,8 +282,9 @@ void test_punch(void)
 
 	test_scribbled_page(&a);
 	test_ring_storm(&s, &a);
+	test_stolen_count(&s, &a);
 	/* the last one is counted: its thread has ended */
-	ok(status_becomes(&s, "g1", "punches", 4), "all requests have ended");
+	ok(status_becomes(&s, "g1", "punches", 5), "all requests have ended");
 	test_blocking_doorbell(&s, &a);
 
 	if (!client_join(&b, in_dir("g2.sock"), VECTORS))

@@ -139,7 +139,7 @@ used()	# NAME: bytes
 
 "$daemon" -s "$dir/ctl.sock" 2>"$dir/regiond.log" &
 server=$!
-until_true 20 grep -q 'ready, ' "$dir/regiond.log" || {
+until_true 20 grep -qs 'ready, ' "$dir/regiond.log" || {
 	echo "Bail out! the server does not start"
 	exit 1
 }
@@ -198,7 +198,7 @@ ok $? "the server is killed and the QEMUs go on"
 
 "$daemon" -s "$dir/ctl.sock" 2>"$dir/regiond.log" &
 server=$!
-until_true 20 grep -q 'ready, ' "$dir/regiond.log" &&
+until_true 20 grep -qs 'ready, ' "$dir/regiond.log" &&
 	ask add g1 window 16M socket "$dir/g1.sock" && start_qemu g1 &&
 	until_true 20 peers_are g1 1
 ok $? "the next server takes over its sockets"
