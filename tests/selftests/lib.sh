@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# For tests over the loopback provider, inside one VM:
+#
+#	netns b0: sl-loop0 10.90.0.1 ══ loop0 ══ 10.90.0.2 front :netns f0
+#	netns b1: sl-loop1 10.90.1.1 ══ loop1 ══ 10.90.1.2 front :netns f1
+#
+# A test is a function; ktap_test runs it in a subshell with -e and prints its
+# output if it fails. Waits are for conditions, never for a time.
+
+export PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
+debugfs=/sys/kernel/debug
+mountpoint -q $debugfs 2>/dev/null || mount -t debugfs none $debugfs 2>/dev/null || true
+
+ktap_nr=0
+ktap_failed=0
+ktap_log=$(mktemp)
+
+# ktap_test NAME COMMAND...
+ktap_test() {
+	local name=$1 status
+	shift
+	ktap_nr=$((ktap_nr + 1))
+	set +e
+	(
+		set -eE
+		# shellcheck disable=SC2154 # set by trap
+		trap 's=$?; echo "line $LINENO: $BASH_COMMAND: status $s"' ERR
+		"$@"
+	) >"$ktap_log" 2>&1
+	status=$?
+	if ((status == 0)); then
+		echo "ok $ktap_nr - $name"
+	else
+		echo "not ok $ktap_nr - $name"
+		tail -n 40 "$ktap_log" | sed 's/^/# /'
+		ktap_failed=$((ktap_failed + 1))
+	fi
+}
+
+ktap_skip() {
+	ktap_nr=$((ktap_nr + 1))
+	echo "ok $ktap_nr - $1 # SKIP $2"
+}
+
+ktap_end() {
+	rm -f "$ktap_log"
+	echo "1..$ktap_nr"
+	((ktap_failed == 0))
+	exit
+}
+
+# wait_for SECONDS COMMAND... until it succeeds
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		if ((SECONDS >= end)); then
+			echo "waited in vain for: $*"
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+# fails COMMAND...: a bare ! would not end a test
+fails() {
+	if "$@"; then
+		echo "should have failed: $*"
+		return 1
+	fi
+}
+
+# rejects VALUE FILE
+rejects() {
+	# shellcheck disable=SC2016 # for the inner shell
+	fails bash -c 'echo "$1" >"$2"' - "$1" "$2"
+}
+
+loaded() {
+	[[ -d /sys/module/$1 ]]
+}
+
+# In any order, under any traffic: this must always work.
+unload() {
+	local m
+	for m; do
+		! loaded "$m" || rmmod "$m" || return
+	done
+}
+
+unload_all() {
+	unload sluice_front sluice_back sluice_loopback sluice_ivshmem sluice
+}
+
+# state N backend|frontend: what the core says
+state() {
+	cat $debugfs/sluice/loop"$1"-"$2"/state
+}
+
+state_is() { # state_is N ROLE PATTERN
+	state "$1" "$2" | grep -q -e "$3"
+}
+
+session_up() {
+	state_is "$1" backend '^session: up' && state_is "$1" frontend '^session: up'
+}
+
+# netdev_of N backend|frontend: name, while it is in this namespace
+netdev_of() {
+	local d
+	case $2 in
+	backend) set -- /sys/devices/sluice_loopback/loop"$1"-backend/net/* ;;
+	frontend) set -- /sys/devices/sluice_loopback/loop"$1"-frontend/*/*/net/* ;;
+	esac
+	d=$1
+	[[ -d $d ]] && echo "${d##*/}"
+}
+
+# Put one end into its namespace. It may have been there before.
+end_up() { # end_up N ROLE
+	local n=$1 role=$2 dev ns addr
+	case $role in
+	backend) ns=b$n addr=1 ;;
+	frontend) ns=f$n addr=2 ;;
+	esac
+	ip netns list | grep -qw "$ns" || ip netns add "$ns"
+	wait_for 20 netdev_of "$n" "$role" || return
+	dev=$(netdev_of "$n" "$role")
+	ip link set "$dev" netns "$ns" name net0
+	ip -n "$ns" link set lo up
+	ip -n "$ns" addr add 10.90."$n".$addr/24 dev net0
+	ip -n "$ns" addr add fd90:"$n"::$addr/64 dev net0 nodad
+	ip -n "$ns" link set net0 up
+}
+
+carrier() {
+	[[ $(ip netns exec "$1" cat /sys/class/net/net0/carrier 2>/dev/null) == 1 ]]
+}
+
+link_up() {
+	end_up "$1" backend
+	end_up "$1" frontend
+	wait_for 20 carrier b"$1"
+	wait_for 20 carrier f"$1"
+}
+
+# links_up N [parameters of sluice_loopback]
+links_up() {
+	local n=$1 i
+	shift
+	modprobe sluice_loopback links="$n" "$@"
+	modprobe sluice_back
+	# shellcheck disable=SC2086 # options
+	modprobe sluice_front $front_options
+	for ((i = 0; i < n; i++)); do
+		link_up $i || return
+	done
+}
+front_options=${front_options:-}
+
+links_down() {
+	local ns
+	unload_all
+	for ns in $(ip netns list | awk '{ print $1 }'); do
+		ip netns del "$ns"
+	done
+}
+
+# reach N [options of ping]: both ways
+reach() {
+	local n=$1
+	shift
+	ip netns exec f"$n" ping -q -c 2 -i 0.2 -W 5 "$@" 10.90."$n".1 &&
+		ip netns exec b"$n" ping -q -c 2 -i 0.2 -W 5 "$@" 10.90."$n".2
+}
+
+# Numbered lines: a frame that is lost, doubled or misplaced changes the sum.
+pattern() {
+	seq "$1"
+}
+
+# transfer FROM TO ADDRESS LINES: content arrives as it was sent
+transfer() {
+	local from=$1 to=$2 addr=$3 lines=$4 want got out
+	out=$(mktemp)
+	want=$(pattern "$lines" | md5sum)
+	ip netns exec "$to" timeout 120 nc -l -p 5001 </dev/null >"$out" &
+	wait_for 10 listening "$to" 5001
+	pattern "$lines" | ip netns exec "$from" timeout 120 nc "$addr" 5001 >/dev/null
+	wait $! || true
+	got=$(md5sum <"$out")
+	[[ $got == "$want" ]] || echo "$(wc -c <"$out") bytes with sum $got, not $want"
+	rm -f "$out"
+	[[ $got == "$want" ]]
+}
+
+listening() {
+	ip netns exec "$1" ss -Hltn "sport = :$2" | grep -q LISTEN
+}

@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Frames of all sizes, both ways, over two links that do not see each other.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+sizes() {
+	local mtu=$1 size
+	ip -n b0 link set net0 mtu "$mtu"
+	ip -n f0 link set net0 mtu "$mtu"
+	for size in 0 1 18 100 129 1000 1472 4000 $((mtu - 28)); do
+		((size <= mtu - 28)) || continue
+		reach 0 -M do -s $size
+	done
+	# fragments
+	reach 0 -s $((3 * mtu))
+}
+
+stream() {
+	local lost
+	lost=$(ip netns exec f0 ping -q -c 300 -i 0.002 -W 5 10.90.0.1 | sed -n 's/.* \([0-9]*\)% packet loss.*/\1/p')
+	[[ $lost == 0 ]]
+}
+
+# A's neighbour must not see a frame for A: each destination has its own region.
+isolation() {
+	local before after
+	before=$(ip netns exec f1 cat /sys/class/net/net0/statistics/rx_packets)
+	reach 0 -s 1000
+	after=$(ip netns exec f1 cat /sys/class/net/net0/statistics/rx_packets)
+	# neighbour discovery of its own may come
+	((after - before <= 2))
+}
+
+unload_all
+ktap_test "two links come up" links_up 2
+ktap_test "IPv4" reach 0
+ktap_test "IPv6" ip netns exec f0 ping -q -c 2 -W 5 fd90:0::1
+ktap_test "the second link" reach 1
+for mtu in 576 1500 9000; do
+	ktap_test "all sizes with MTU $mtu" sizes $mtu
+done
+ktap_test "300 frames, none lost" stream
+ktap_test "the other link sees none of it" isolation
+ktap_test "everything goes away" links_down
+ktap_end
