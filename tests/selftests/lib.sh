@@ -150,6 +150,8 @@ link_up() {
 links_up() {
 	local n=$1 i
 	shift
+	# finds its device by its alias where somebody listens to uevents, here not
+	[[ $front_options != *virtio_net* ]] || modprobe virtio_net
 	modprobe sluice_loopback links="$n" "$@"
 	modprobe sluice_back
 	# shellcheck disable=SC2086 # options
@@ -183,16 +185,19 @@ pattern() {
 
 # transfer FROM TO ADDRESS LINES: content arrives as it was sent
 transfer() {
-	local from=$1 to=$2 addr=$3 lines=$4 want got out
+	local from=$1 to=$2 addr=$3 lines=$4 want got out idle
 	out=$(mktemp)
+	# the listener leaves early if its input ends
+	idle=$out.in
+	mkfifo "$idle"
 	want=$(pattern "$lines" | md5sum)
-	ip netns exec "$to" timeout 120 nc -l -p 5001 </dev/null >"$out" &
+	ip netns exec "$to" timeout 120 nc -l -p 5001 0<>"$idle" >"$out" &
 	wait_for 10 listening "$to" 5001
 	pattern "$lines" | ip netns exec "$from" timeout 120 nc "$addr" 5001 >/dev/null
 	wait $! || true
 	got=$(md5sum <"$out")
 	[[ $got == "$want" ]] || echo "$(wc -c <"$out") bytes with sum $got, not $want"
-	rm -f "$out"
+	rm -f "$out" "$idle"
 	[[ $got == "$want" ]]
 }
 

@@ -11,7 +11,7 @@ both_ways() {
 }
 
 resized() {
-	sluicectl dest set loop0 size "$1"
+	ip netns exec b0 sluicectl dest set loop0 size "$1"
 	both_ways 600000
 }
 
@@ -22,7 +22,7 @@ resize_under_traffic() {
 	pid=$!
 	while kill -0 $pid 2>/dev/null; do
 		for size in 16M 2M 32M 0 8M; do
-			sluicectl dest set loop0 size $size
+			ip netns exec b0 sluicectl dest set loop0 size $size
 		done
 	done
 	wait $pid
