@@ -113,19 +113,21 @@ static void message(void)
 	u32 status;
 
 	req.msg_id = ids[op & 15];
-	if (op & 0x10 && req.msg_id == SLUICE_MSG_SET_STATUS)
-		/* the next step of an honest driver */
-		req.device_status.status = cpu_to_le32(v.status << 1 | v.status | 1);
-	else if (op & 0x10 && req.msg_id == SLUICE_MSG_SET_FEATURES)
-		req.features.features = cpu_to_le64(v.offered);
-	else
+	/* with this bit: what an honest driver would say next */
+	if (!(op & 0x10)) {
 		fuzz_bytes(req.payload, 1 + (op >> 4) * 3);
-	if (op & 0x10 && req.msg_id == SLUICE_MSG_SET_VQUEUE) {
+	} else if (req.msg_id == SLUICE_MSG_SET_STATUS) {
+		req.device_status.status = cpu_to_le32(v.status << 1 | v.status | 1);
+	} else if (req.msg_id == SLUICE_MSG_SET_FEATURES) {
+		req.features.features = cpu_to_le64(v.offered);
+	} else if (req.msg_id == SLUICE_MSG_SET_VQUEUE) {
 		req.vqueue.index = cpu_to_le32(op >> 5);
 		req.vqueue.ring = cpu_to_le32(2u << (op >> 5));
 		req.vqueue.desc = cpu_to_le64(0x4000);
 		req.vqueue.avail = cpu_to_le64(0x8000);
 		req.vqueue.used = cpu_to_le64(0xa000);
+	} else {
+		fuzz_bytes(req.payload, 4);
 	}
 
 	memset(&resp, 0xee, sizeof(resp));
