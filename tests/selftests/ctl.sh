@@ -102,7 +102,7 @@ under_traffic() {
 	before=$(drops)
 	ip netns exec f0 ping -q -i 0.02 10.90.0.1 >/tmp/ping &
 	ping=$!
-	transfer f0 b0 10.90.0.1 3000000 >/tmp/transfer 2>&1 &
+	transfer f0 b0 10.90.0.1 300000 >/tmp/transfer 2>&1 &
 	stream=$!
 	for size in 16M 0 32M 2M 64M 8M; do
 		ctl dest set loop0 size $size
