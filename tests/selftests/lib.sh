@@ -185,20 +185,24 @@ pattern() {
 
 # transfer FROM TO ADDRESS LINES: content arrives as it was sent
 transfer() {
-	local from=$1 to=$2 addr=$3 lines=$4 want got out idle
-	out=$(mktemp)
-	# the listener leaves early if its input ends
-	idle=$out.in
-	mkfifo "$idle"
-	want=$(pattern "$lines" | md5sum)
-	ip netns exec "$to" timeout 120 nc -l -p 5001 0<>"$idle" >"$out" &
-	wait_for 10 listening "$to" 5001
-	pattern "$lines" | ip netns exec "$from" timeout 120 nc "$addr" 5001 >/dev/null
-	wait $! || true
-	got=$(md5sum <"$out")
-	[[ $got == "$want" ]] || echo "$(wc -c <"$out") bytes with sum $got, not $want"
-	rm -f "$out" "$idle"
-	[[ $got == "$want" ]]
+	local from=$1 to=$2 addr=$3 lines=$4 dir server status=0
+	dir=$(mktemp -d)
+	pattern "$lines" >"$dir/sent"
+	# the listener leaves early if its input ends: this one never does
+	mkfifo "$dir/idle"
+	ip netns exec "$to" timeout 120 nc -l -p 5001 0<>"$dir/idle" >"$dir/received" &
+	server=$!
+	wait_for 30 listening "$to" 5001
+	# shellcheck disable=SC2016 # for the inner shell
+	ip netns exec "$from" timeout 120 bash -c 'cat "$1" >"/dev/tcp/$2/5001"' - \
+		"$dir/sent" "$addr" || status=$?
+	wait $server || status=$?
+	if ! cmp "$dir/sent" "$dir/received"; then
+		ls -l "$dir"
+		status=1
+	fi
+	rm -rf "$dir"
+	return $status
 }
 
 listening() {

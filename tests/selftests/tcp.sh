@@ -12,13 +12,13 @@ both_ways() {
 
 resized() {
 	ip netns exec b0 sluicectl dest set loop0 size "$1"
-	both_ways 600000
+	both_ways 200000
 }
 
 # Grow and shrink while a transfer runs: not a byte is lost.
 resize_under_traffic() {
 	local pid size
-	both_ways 1500000 &
+	both_ways 500000 &
 	pid=$!
 	while kill -0 $pid 2>/dev/null; do
 		for size in 16M 2M 32M 0 8M; do
@@ -42,13 +42,13 @@ if command -v sluicectl >/dev/null; then
 	done
 	ktap_test "resize while a transfer runs" resize_under_traffic
 else
-	ktap_test "content" both_ways 600000
+	ktap_test "content" both_ways 200000
 fi
 ktap_test "UDP" udp
 ktap_test "everything goes away" links_down
 
 front_options="driver=virtio_net"
 ktap_test "stock virtio_net comes up" links_up 1
-ktap_test "content through stock virtio_net" both_ways 600000
+ktap_test "content through stock virtio_net" both_ways 200000
 ktap_test "everything goes away" links_down
 ktap_end
