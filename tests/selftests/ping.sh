@@ -10,7 +10,7 @@ sizes() {
 	ip -n f0 link set net0 mtu "$mtu"
 	for size in 0 1 18 100 129 1000 1472 4000 $((mtu - 28)); do
 		((size <= mtu - 28)) || continue
-		reach 0 -M do -s $size
+		reach 0 -M "do" -s $size
 	done
 	# fragments
 	reach 0 -s $((3 * mtu))
