@@ -74,10 +74,11 @@ same_sum() { # same_sum VM FILE VM FILE
 sends_tcp() { # sends_tcp FROM TO BYTES
 	local from=$1 to=$2 server
 	vm "$from" sh -c "head -c $3 /dev/urandom >/tmp/out"
-	vm "$to" sh -c 'killall nc 2>/dev/null; rm -f /tmp/in; timeout 120 nc -l -p 5555 >/tmp/in' &
+	vm "$to" sh -c 'killall socat 2>/dev/null; rm -f /tmp/in
+		timeout 120 socat -u TCP-LISTEN:5555,reuseaddr CREATE:/tmp/in' &
 	server=$!
 	wait_for 20 listens "$to" t 5555
-	vm "$from" sh -c "timeout 120 nc $(addr4 "$to") 5555 </tmp/out"
+	vm "$from" timeout 120 socat -u OPEN:/tmp/out "TCP:$(addr4 "$to"):5555"
 	wait $server
 	same_sum "$from" /tmp/out "$to" /tmp/in
 }

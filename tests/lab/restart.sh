@@ -50,11 +50,12 @@ frontend_reloads() {
 # Pages of the region lie in a socket nobody reads while the module goes.
 frontend_leaves_with_pages_held() {
 	vm guest1 sh -c 'rm -f /tmp/fifo; mkfifo /tmp/fifo
-		setsid sh -c "sleep 600 </tmp/fifo & nc -l -p 5556 >/tmp/fifo" >/dev/null 2>&1 </dev/null &'
+		setsid sleep 600 </tmp/fifo >/dev/null 2>&1 &
+		setsid socat -u TCP-LISTEN:5556,reuseaddr OPEN:/tmp/fifo,wronly >/dev/null 2>&1 </dev/null &'
 	wait_for 20 listens guest1 t 5556
-	vm client sh -c "timeout 5 nc $(addr4 guest1) 5556 </dev/zero" || true
+	vm client timeout 5 socat -u OPEN:/dev/zero "TCP:$(addr4 guest1):5556" || true
 	timeout 60 "$lab" exec --name "$lab_name" guest1 -- rmmod sluice_front </dev/null
-	vm guest1 sh -c 'pkill nc; pkill sleep; true'
+	vm guest1 sh -c 'killall socat sleep; true'
 	vm guest1 modprobe sluice_front
 	wait_for 60 one_ping client guest1
 	pings client guest1
