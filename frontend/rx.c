@@ -292,8 +292,9 @@ static void receive(struct sluice_rxq *q, struct page *page, bool region, unsign
 	struct sk_buff *skb;
 	unsigned int nr;
 
-	if (!len) {		/* of a segment that is being retired */
+	if (!len) {
 		sluice_rx_inc(q, SLUICE_RX_RETURNED);
+		sluice_slots_returned(q->net->slots, page);
 		sluice_rx_give(q, page, region);
 		return;
 	}

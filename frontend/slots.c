@@ -286,6 +286,18 @@ void sluice_slots_put(struct sluice_slots *s, struct page *page)
 	sluice_slots_put_bulk(s, &page, 1);
 }
 
+void sluice_slots_returned(struct sluice_slots *s, const struct page *page)
+{
+	u32 id = page_id(s, page);
+
+	if (id == SLUICE_POOL_NONE)
+		return;
+	spin_lock_bh(&s->lock);
+	/* a backend that lies here only loses the use of its own segment */
+	sluice_pool_retire(&s->pool, id / PAGES_PER_SEGMENT);
+	spin_unlock_bh(&s->lock);
+}
+
 bool sluice_slots_owns(struct sluice_slots *s, const struct page *page)
 {
 	return page_id(s, page) != SLUICE_POOL_NONE;

@@ -37,6 +37,11 @@ unsigned int sluice_slots_get_bulk(struct sluice_slots *s, struct page **pages,
 				   unsigned int nr, unsigned int min, unsigned int reserve);
 void sluice_slots_put_bulk(struct sluice_slots *s, struct page **pages, unsigned int nr);
 
+/* The backend gave @page back unused: its segment is about to be retired. To hand out
+ * its pages until the message says so would only send them to and fro.
+ */
+void sluice_slots_returned(struct sluice_slots *s, const struct page *page);
+
 /* Do @len bytes from @page + @off lie in one segment that is not retiring? */
 bool sluice_slots_covers(struct sluice_slots *s, const struct page *page,
 			 unsigned int off, unsigned int len);
