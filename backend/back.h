@@ -11,7 +11,8 @@
  *	netdev.c	the network interface of a destination
  *	ethtool.c	its ethtool half
  *	stats.c		adding up counters
- *	segments.c	growing and shrinking the region
+ *	segments.c	the life of a data segment
+ *	resize.c	growing and shrinking the region
  *	port.c		the NIC behind a destination and what its DMA demands
  *	netlink.c	generic netlink handlers and events
  *
@@ -101,7 +102,7 @@ struct sluice_stash_entry {
  * @chain: scratch
  */
 struct sluice_tx {
-	spinlock_t lock;
+	spinlock_t lock;	/* everything here */
 	bool alive;
 	bool stopped;
 	bool stalled;
@@ -136,6 +137,7 @@ struct sluice_flight {
  * @alive: @pair, @vq and the channel may be used
  * @throttled: too much in flight; the next completion schedules NAPI
  * @unpublished: heads were pushed and not published
+ * @polling: NAPI is at it and publishes at its end
  * @pair: where it belongs, while alive
  * @vq: the guest's transmit virtqueue
  * @flying_bytes: payload in flight
@@ -145,10 +147,11 @@ struct sluice_flight {
 struct sluice_ring {
 	refcount_t ref;
 	struct rcu_head rcu;
-	spinlock_t lock;
+	spinlock_t lock;	/* all but @chain and the pop half of @vq */
 	bool alive;
 	bool throttled;
 	bool unpublished;
+	bool polling;
 	struct sluice_pair *pair;
 	struct sluice_vq vq;
 	u32 flying_bytes;
@@ -205,7 +208,7 @@ struct sluice_dest {
 	struct sluice_channel *ch;
 	struct net_device *dev;
 	char name[SLUICE_NAME_BYTES];
-	struct mutex lock;
+	struct mutex lock;		/* vdev, sizes, texts, session */
 	struct sluice_vdev vdev;
 	struct sluice_pair *pair;
 	u32 nr_pairs;
@@ -283,16 +286,34 @@ void sluice_rx_stop(struct sluice_ring *ring);
 /* No frame refers to this module's code any more. */
 void sluice_rx_wait(void);
 
+/* When to look at segments on their way out again. */
+enum sluice_step {
+	SLUICE_STEP_NONE,
+	SLUICE_STEP_SLOW,
+	SLUICE_STEP_FAST,
+};
+
+static inline struct sluice_window *sluice_win(struct sluice_dest *dest)
+{
+	return &dest->ch->window;
+}
+
 /* segments.c */
+u32 sluice_segment_state(struct sluice_dest *dest, u32 slot);
+u32 sluice_segment_pages_out(struct sluice_dest *dest, u32 slot);
+u32 sluice_segments_count(struct sluice_dest *dest, u32 state);
+u64 sluice_segments_plugged(struct sluice_dest *dest);
+int sluice_segment_add(struct sluice_dest *dest, u32 slot, char *text, size_t text_bytes);
+void sluice_segment_retire(struct sluice_dest *dest, u32 slot, bool tell);
+enum sluice_step sluice_segments_drain(struct sluice_dest *dest);
+
+/* resize.c */
 int sluice_segments_init(struct sluice_dest *dest);
 void sluice_segments_exit(struct sluice_dest *dest);
 void sluice_segments_up(struct sluice_dest *dest);
 void sluice_segments_down(struct sluice_dest *dest);
 void sluice_segments_retired(struct sluice_dest *dest, const struct sluice_msg_segment *msg);
 int sluice_dest_resize(struct sluice_dest *dest, u64 bytes, struct netlink_ext_ack *extack);
-u32 sluice_segment_state(struct sluice_dest *dest, u32 slot);
-u32 sluice_segment_pages_out(struct sluice_dest *dest, u32 slot);
-u64 sluice_segments_plugged(struct sluice_dest *dest);
 
 /* port.c */
 int sluice_port_init(void);

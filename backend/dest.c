@@ -7,7 +7,7 @@
 #include <linux/rtnetlink.h>
 #include "back.h"
 
-DEFINE_MUTEX(sluice_dests_lock);
+DEFINE_MUTEX(sluice_dests_lock);	/* sluice_dests */
 LIST_HEAD(sluice_dests);
 
 void sluice_dest_break(struct sluice_dest *dest, const char *reason)

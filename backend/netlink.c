@@ -384,7 +384,8 @@ int sluice_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info)
 	int err;
 
 	if (!name && !ifindex) {
-		NL_SET_ERR_MSG(info->extack, "say which port: name or ifindex of a NIC's interface");
+		NL_SET_ERR_MSG(info->extack,
+			       "say which port: name or ifindex of a NIC's interface");
 		return -EINVAL;
 	}
 	msg = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);

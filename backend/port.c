@@ -168,7 +168,8 @@ int sluice_port_bind(struct sluice_dest *dest, struct net_device *nic,
 	lockdep_assert_held(&dest->lock);
 	if (nic) {
 		if (sluice_port_describe(nic, &c)) {
-			sluice_extack(extack, "%s has no device that does DMA; give a NIC's interface",
+			sluice_extack(extack,
+				      "%s has no device that does DMA; give a NIC's interface",
 				      nic->name);
 			return -EOPNOTSUPP;
 		}

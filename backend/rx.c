@@ -125,7 +125,8 @@ static void sluice_flight_done(struct sk_buff *skb, struct ubuf_info *uarg, bool
 		/* from here on the guest, and so NAPI, may use the head again */
 		sluice_vq_push(&ring->vq, flight->head, 0);
 		ring->unpublished = true;
-		sluice_ring_publish(ring);
+		if (!ring->polling)
+			sluice_ring_publish(ring);
 		if (ring->throttled &&
 		    ring->flying_bytes < READ_ONCE(sluice_flying_max_kb) * 512u) {
 			ring->throttled = false;
@@ -367,6 +368,16 @@ static bool sluice_rx_throttle(struct sluice_ring *ring)
 	return ring->throttled;
 }
 
+/* Heads that come back meanwhile are published together at the end of the poll. */
+static void sluice_rx_polling(struct sluice_ring *ring)
+{
+	unsigned long irq;
+
+	spin_lock_irqsave(&ring->lock, irq);
+	ring->polling = true;
+	spin_unlock_irqrestore(&ring->lock, irq);
+}
+
 /**
  * sluice_rx_poll() - take frames from the guest
  * @pair: the queue pair, NAPI scheduled and enabled
@@ -389,6 +400,7 @@ int sluice_rx_poll(struct sluice_pair *pair, int budget)
 		return 0;
 
 	sluice_vq_disable_notify(&ring->vq);
+	sluice_rx_polling(ring);
 	while (work < budget && bytes < SLUICE_RX_POLL_BYTES) {
 		if (sluice_rx_throttle(ring))
 			break;
@@ -410,6 +422,7 @@ int sluice_rx_poll(struct sluice_pair *pair, int budget)
 		netif_receive_skb_list(&list);
 
 	spin_lock_irqsave(&ring->lock, irq);
+	ring->polling = false;
 	sluice_ring_publish(ring);
 	if (ret < 0)
 		ring->alive = false;

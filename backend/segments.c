@@ -1,33 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Growing and shrinking the region of a destination.
+ * The life of a data segment: from the provider's memory to the guest and back.
  *
- * One work item per destination takes every step, so a segment has one owner. It
- * never holds dest->lock while it waits for the guest: the guest's own requests are
- * served meanwhile. What the guest says about a segment (SEGMENT_RETIRED) is
- * noted by the channel's thread and acted upon here.
+ * Everything here runs in the destination's resize work (resize.c), or while that
+ * cannot run, so a segment has one owner. What the guest says about one
+ * (SEGMENT_RETIRED) is noted by the channel's thread and acted upon here.
  */
-#include <linux/delay.h>
 #include <linux/mm.h>
-#include <linux/slab.h>
 #include "back.h"
 
 #define SLUICE_ADD_TIMEOUT_MS	5000
-#define SLUICE_FAST_MS		10	/* somebody is about to give a segment back */
-#define SLUICE_SLOW_MS		1000	/* quarantine */
 #define SLUICE_SEGMENT_PAGES	(SLUICE_SHM_SEGMENT_BYTES / PAGE_SIZE)
 
-enum sluice_step {
-	SLUICE_STEP_NONE,
-	SLUICE_STEP_SLOW,
-	SLUICE_STEP_FAST,
-};
-
-static struct sluice_window *sluice_win(struct sluice_dest *dest)
-{
-	return &dest->ch->window;
-}
-
+/**
+ * sluice_segment_state() - enum sluice_segment_state of a window slot
+ * @dest: the destination
+ * @slot: of the window
+ */
 u32 sluice_segment_state(struct sluice_dest *dest, u32 slot)
 {
 	return READ_ONCE(sluice_win(dest)->slot[slot].state);
@@ -93,8 +82,13 @@ static void sluice_segments_sweep(struct sluice_dest *dest)
 		sluice_tx_sweep(&dest->pair[i]);
 }
 
-/* No new slots; tells the guest unless it is gone. */
-static void sluice_segment_retire(struct sluice_dest *dest, u32 slot, bool tell)
+/**
+ * sluice_segment_retire() - an ACTIVE segment starts its way out
+ * @dest: the destination
+ * @slot: of the segment
+ * @tell: the guest has it; else it never had, or is gone
+ */
+void sluice_segment_retire(struct sluice_dest *dest, u32 slot, bool tell)
 {
 	struct sluice_msg msg = { .msg_id = SLUICE_MSG_SEGMENT_RETIRE };
 
@@ -182,8 +176,13 @@ static enum sluice_step sluice_segment_quarantined(struct sluice_dest *dest, u32
 	return SLUICE_STEP_NONE;
 }
 
-/* Take every segment that is on its way out as far as it goes. */
-static enum sluice_step sluice_segments_drain(struct sluice_dest *dest)
+/**
+ * sluice_segments_drain() - take every segment on its way out as far as it goes
+ * @dest: the destination
+ *
+ * Return: when it is worth to call again.
+ */
+enum sluice_step sluice_segments_drain(struct sluice_dest *dest)
 {
 	struct sluice_window *win = sluice_win(dest);
 	enum sluice_step step, most = SLUICE_STEP_NONE;
@@ -267,7 +266,17 @@ free:
 	return err;
 }
 
-static int sluice_segment_add(struct sluice_dest *dest, u32 slot, char *text, size_t text_bytes)
+/**
+ * sluice_segment_add() - give the guest one more segment
+ * @dest: the destination
+ * @slot: a window slot that is ABSENT
+ * @text: filled with a sentence on failure
+ * @text_bytes: its size
+ *
+ * Waits for the guest's answer. Return: 0, -ENOLINK if the session ended, or an errno
+ * of the provider, the port's constraints or the guest.
+ */
+int sluice_segment_add(struct sluice_dest *dest, u32 slot, char *text, size_t text_bytes)
 {
 	struct sluice_msg msg = { .msg_id = SLUICE_MSG_SEGMENT_ADD };
 	struct sluice_msg resp;
@@ -307,7 +316,12 @@ static int sluice_segment_add(struct sluice_dest *dest, u32 slot, char *text, si
 	return err;
 }
 
-static u32 sluice_segments_count(struct sluice_dest *dest, u32 state)
+/**
+ * sluice_segments_count() - how many segments are in a state
+ * @dest: the destination
+ * @state: enum sluice_segment_state
+ */
+u32 sluice_segments_count(struct sluice_dest *dest, u32 state)
 {
 	struct sluice_window *win = sluice_win(dest);
 	u32 slot, nr = 0;
@@ -326,294 +340,4 @@ u64 sluice_segments_plugged(struct sluice_dest *dest)
 {
 	return (u64)sluice_segments_count(dest, SLUICE_SEGMENT_ACTIVE) *
 	       SLUICE_SHM_SEGMENT_BYTES;
-}
-
-/* What the session and the operator want now; U32_MAX: leave everything as it is. */
-static u32 sluice_segments_wanted(struct sluice_dest *dest)
-{
-	u32 want = U32_MAX;
-
-	mutex_lock(&dest->lock);
-	if (dest->session && !dest->detaching && dest->ch->features & SLUICE_SHM_F_REGION)
-		want = dest->requested;
-	mutex_unlock(&dest->lock);
-	return want;
-}
-
-static void sluice_segments_shrink(struct sluice_dest *dest, u32 want)
-{
-	struct sluice_window *win = sluice_win(dest);
-	u32 active = sluice_segments_count(dest, SLUICE_SEGMENT_ACTIVE);
-	u32 slot;
-
-	for (slot = win->nr_slots; active > want && slot-- > win->ctrl_slots;) {
-		if (sluice_segment_state(dest, slot) != SLUICE_SEGMENT_ACTIVE)
-			continue;
-		sluice_segment_retire(dest, slot, true);
-		active--;
-	}
-}
-
-/* Return: 0, -EAGAIN to try again when memory on its way out is back, or why not. */
-static int sluice_segments_grow(struct sluice_dest *dest, char *text, size_t text_bytes)
-{
-	struct sluice_window *win = sluice_win(dest);
-	bool leaving = false;
-	u32 slot, state;
-	int err;
-
-	while (sluice_segments_count(dest, SLUICE_SEGMENT_ACTIVE) < sluice_segments_wanted(dest)) {
-		if (sluice_segments_wanted(dest) == U32_MAX)
-			return 0;
-		for (slot = win->ctrl_slots; slot < win->nr_slots; slot++) {
-			state = sluice_segment_state(dest, slot);
-			if (state == SLUICE_SEGMENT_ABSENT)
-				break;
-			leaving |= state != SLUICE_SEGMENT_ACTIVE &&
-				   state != SLUICE_SEGMENT_QUARANTINED;
-		}
-		if (slot == win->nr_slots) {
-			snprintf(text, text_bytes,
-				 "the window is full: segments in quarantine fill its rest");
-			return leaving ? -EAGAIN : -ENOSPC;
-		}
-		err = sluice_segment_add(dest, slot, text, text_bytes);
-		if (err)
-			return leaving && err == -ENOMEM ? -EAGAIN : err;
-	}
-	return 0;
-}
-
-/* Tell how it ended, once. */
-static void sluice_resize_end(struct sluice_dest *dest, const char *refused)
-{
-	bool was;
-
-	mutex_lock(&dest->lock);
-	was = dest->resizing;
-	dest->resizing = false;
-	if (refused) {
-		dest->gave_up = true;
-		strscpy(dest->refused, refused, sizeof(dest->refused));
-	}
-	mutex_unlock(&dest->lock);
-	if (!was)
-		return;
-	if (refused && net_ratelimit())
-		netdev_warn(dest->dev, "region stays at %llu MiB: %s\n",
-			    sluice_segments_plugged(dest) >> 20, refused);
-	sluice_event(dest, refused ? SLUICE_EVENT_TYPE_RESIZE_REFUSED :
-		     SLUICE_EVENT_TYPE_RESIZE_DONE, refused);
-}
-
-static void sluice_resize_work(struct work_struct *work)
-{
-	struct sluice_dest *dest = container_of(to_delayed_work(work), struct sluice_dest,
-						resize_work);
-	char text[SLUICE_TEXT_BYTES] = "";
-	enum sluice_step step;
-	bool gave_up;
-	u32 want;
-	int err = 0;
-
-	want = sluice_segments_wanted(dest);
-	if (want != U32_MAX)
-		sluice_segments_shrink(dest, want);
-	step = sluice_segments_drain(dest);
-
-	mutex_lock(&dest->lock);
-	gave_up = dest->gave_up;
-	mutex_unlock(&dest->lock);
-	if (want != U32_MAX && !gave_up)
-		err = sluice_segments_grow(dest, text, sizeof(text));
-
-	if (err && err != -EAGAIN && err != -ENOLINK)
-		sluice_resize_end(dest, text);
-	/* also what a refused SEGMENT_ADD has just sent on its way out */
-	if (err == -EAGAIN || atomic_read(&dest->nr_retiring))
-		step = SLUICE_STEP_FAST;
-	else if (!err && want != U32_MAX && step != SLUICE_STEP_FAST &&
-		 want == sluice_segments_wanted(dest))
-		sluice_resize_end(dest, NULL);
-
-	mutex_lock(&dest->lock);
-	if (!dest->detaching && step != SLUICE_STEP_NONE)
-		queue_delayed_work(system_unbound_wq, &dest->resize_work,
-				   msecs_to_jiffies(step == SLUICE_STEP_FAST ?
-						    SLUICE_FAST_MS : SLUICE_SLOW_MS));
-	mutex_unlock(&dest->lock);
-}
-
-static void sluice_resize_kick(struct sluice_dest *dest)
-{
-	lockdep_assert_held(&dest->lock);
-	if (!dest->detaching)
-		mod_delayed_work(system_unbound_wq, &dest->resize_work, 0);
-}
-
-/**
- * sluice_segments_retired() - the guest says that it has unmapped a segment
- * @dest: the destination
- * @msg: its message, private copy
- */
-void sluice_segments_retired(struct sluice_dest *dest, const struct sluice_msg_segment *msg)
-{
-	struct sluice_window *win = sluice_win(dest);
-	u32 slot = le32_to_cpu(msg->slot), state;
-	bool bad = true;
-
-	mutex_lock(&dest->lock);
-	if (slot >= win->ctrl_slots && slot < win->nr_slots) {
-		state = sluice_segment_state(dest, slot);
-		/* the epoch stops a late word about an earlier life of the slot */
-		if ((state == SLUICE_SEGMENT_RETIRING || state == SLUICE_SEGMENT_QUARANTINED) &&
-		    le32_to_cpu(msg->epoch) == win->slot[slot].epoch &&
-		    !dest->segment[slot].retired) {
-			dest->segment[slot].retired = true;
-			bad = false;
-		}
-	}
-	sluice_resize_kick(dest);
-	mutex_unlock(&dest->lock);
-	if (bad)
-		sluice_dest_break(dest, "SEGMENT_RETIRED for a segment that does not retire");
-}
-
-/**
- * sluice_dest_resize() - ask for another size of the region
- * @dest: the destination, dest->lock held
- * @bytes: of all data segments
- * @extack: why not
- *
- * Returns when the request is known to be possible; an event tells the end. Without
- * a guest it is kept until one comes.
- *
- * Return: 0, -EINVAL, -ERANGE (window), -EDQUOT (provider), -EBUSY, -ENODEV,
- * -EOPNOTSUPP (the guest's driver knows no regions).
- */
-int sluice_dest_resize(struct sluice_dest *dest, u64 bytes, struct netlink_ext_ack *extack)
-{
-	struct sluice_window *win = sluice_win(dest);
-	u64 limit = (u64)(win->nr_slots - win->ctrl_slots) << SLUICE_SHM_SEGMENT_SHIFT;
-	const char *why = NULL;
-
-	lockdep_assert_held(&dest->lock);
-	if (dest->detaching) {
-		sluice_extack(extack, "%s is going away", dest->name);
-		return -ENODEV;
-	}
-	if (bytes & (SLUICE_SHM_SEGMENT_BYTES - 1)) {
-		sluice_extack(extack, "size must be a multiple of %u MiB; next are %lluM and %lluM",
-			      SLUICE_SHM_SEGMENT_BYTES >> 20,
-			      (bytes >> SLUICE_SHM_SEGMENT_SHIFT) * 2,
-			      ((bytes >> SLUICE_SHM_SEGMENT_SHIFT) + 1) * 2);
-		return -EINVAL;
-	}
-	if (bytes > limit) {
-		sluice_extack(extack, "%lluM does not fit into the window of %s: at most %lluM",
-			      bytes >> 20, dest->name, limit >> 20);
-		return -ERANGE;
-	}
-	if (dest->ch->ops->limit)
-		limit = min(limit, dest->ch->ops->limit(dest->ch, &why));
-	if (bytes > limit) {
-		sluice_extack(extack, "%lluM refused, at most %lluM: %s", bytes >> 20,
-			      limit >> 20, why ?: "provider's limit");
-		return -EDQUOT;
-	}
-	if (dest->resizing) {
-		sluice_extack(extack, "a resize of %s to %uM is under way, wait for its end",
-			      dest->name, dest->requested * 2);
-		return -EBUSY;
-	}
-	if (bytes && dest->session && !(dest->ch->features & SLUICE_SHM_F_REGION)) {
-		sluice_extack(extack, "the guest's driver uses bounce memory only, load sluice_front with driver=front there");
-		return -EOPNOTSUPP;
-	}
-
-	dest->requested = bytes >> SLUICE_SHM_SEGMENT_SHIFT;
-	dest->gave_up = false;
-	dest->refused[0] = 0;
-	dest->resizing = dest->session && dest->ch->features & SLUICE_SHM_F_REGION;
-	if (dest->resizing)
-		sluice_resize_kick(dest);
-	return 0;
-}
-
-int sluice_segments_init(struct sluice_dest *dest)
-{
-	struct sluice_window *win = sluice_win(dest);
-
-	dest->segment = kvcalloc(win->nr_slots, sizeof(*dest->segment), GFP_KERNEL);
-	if (!dest->segment)
-		return -ENOMEM;
-	INIT_DELAYED_WORK(&dest->resize_work, sluice_resize_work);
-	dest->drain_ms = SLUICE_DRAIN_DEFAULT_MS;
-	dest->requested = min_t(u32, sluice_default_size_mb / (SLUICE_SHM_SEGMENT_BYTES >> 20),
-				win->nr_slots - win->ctrl_slots);
-	return 0;
-}
-
-/* A session begins: what the operator asked for is made again. */
-void sluice_segments_up(struct sluice_dest *dest)
-{
-	mutex_lock(&dest->lock);
-	dest->gave_up = false;
-	dest->refused[0] = 0;
-	dest->resizing = dest->requested && dest->ch->features & SLUICE_SHM_F_REGION;
-	sluice_resize_kick(dest);
-	mutex_unlock(&dest->lock);
-}
-
-/* It ended, no queue runs: whatever the guest had mapped, it has no more business with. */
-void sluice_segments_down(struct sluice_dest *dest)
-{
-	struct sluice_window *win = sluice_win(dest);
-	u32 slot;
-
-	/* a request that waits for the guest fails at once: the session is over */
-	cancel_delayed_work_sync(&dest->resize_work);
-
-	for (slot = win->ctrl_slots; slot < win->nr_slots; slot++) {
-		switch (sluice_segment_state(dest, slot)) {
-		case SLUICE_SEGMENT_SHARED:
-		case SLUICE_SEGMENT_ACTIVE:
-			sluice_segment_retire(dest, slot, false);
-			break;
-		case SLUICE_SEGMENT_RETIRING:
-		case SLUICE_SEGMENT_QUARANTINED:
-			dest->segment[slot].retired = true;
-			break;
-		}
-	}
-	mutex_lock(&dest->lock);
-	dest->resizing = false;
-	sluice_resize_kick(dest);
-	mutex_unlock(&dest->lock);
-}
-
-/*
- * The channel goes. Frames on their way out get the time they need; what then still
- * is not confirmed back is left to the provider to leak safely.
- */
-void sluice_segments_exit(struct sluice_dest *dest)
-{
-	struct sluice_window *win = sluice_win(dest);
-	unsigned long end = jiffies + msecs_to_jiffies(dest->drain_ms);
-	u32 slot, state;
-
-	cancel_delayed_work_sync(&dest->resize_work);
-	while (sluice_segments_drain(dest) != SLUICE_STEP_NONE && time_before(jiffies, end))
-		msleep(SLUICE_FAST_MS);
-
-	for (slot = win->ctrl_slots; slot < win->nr_slots; slot++) {
-		state = sluice_segment_state(dest, slot);
-		if (state == SLUICE_SEGMENT_ABSENT)
-			continue;
-		netdev_warn(dest->dev, "segment %u: %s while the channel goes; its memory is left to %s\n",
-			    slot, sluice_segment_name(state), dest->ch->ops->name);
-		dest->ch->ops->segment_free(dest->ch, slot);
-	}
-	kvfree(dest->segment);
-	dest->segment = NULL;
 }

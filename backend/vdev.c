@@ -6,7 +6,11 @@
 
 #define VDEV_BIT(b)	(1ull << (b))
 
-/* A feature that makes no sense without another one (VIRTIO 1.2 5.1.3.1). */
+/*
+ * A feature that makes no sense without another one (VIRTIO 1.2 5.1.3.1). Not
+ * listed: MQ needs CTRL_VQ only between the driver and its transport, which answers
+ * the control virtqueue itself; across the channel SET_PAIRS stands for it.
+ */
 static const struct {
 	u8 bit;
 	u8 needs;
@@ -17,7 +21,6 @@ static const struct {
 	{ VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_CSUM },
 	{ VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_CSUM },
 	{ VIRTIO_NET_F_GUEST_ECN, VIRTIO_NET_F_GUEST_CSUM },
-	{ VIRTIO_NET_F_MQ, VIRTIO_NET_F_CTRL_VQ },
 };
 
 #define VDEV_STATUS_KNOWN (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | \
