@@ -149,9 +149,10 @@ void sluice_dest_message(struct sluice_channel *ch, const struct sluice_msg *msg
 	stale = dest->stale;
 	mutex_unlock(&dest->lock);
 
+	/* first the answer: a frontend in this kernel waits for it with RTNL held */
+	sluice_channel_respond(ch, msg, &resp, status);
 	if (stale)
 		sluice_netdev_update(dest);
-	sluice_channel_respond(ch, msg, &resp, status);
 }
 
 void sluice_dest_doorbell(struct sluice_channel *ch, unsigned int vector)

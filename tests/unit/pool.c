@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <cmocka.h>
-#include "frontend/pool.h"
+#include "../../frontend/pool.c"
 
 #define PAGES	16
 #define SLOTS	6
@@ -296,8 +296,7 @@ static void test_del_held(void **state)
 static void test_random(void **state)
 {
 	bool mine[SLOTS * PAGES] = { false };
-	unsigned int step, slot, i;
-	u32 id;
+	u32 id, slot, i, step;
 
 	srand(1);
 	for (step = 0; step < 200000; step++) {
