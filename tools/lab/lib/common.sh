@@ -8,6 +8,8 @@
 sluice_top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd -P)
 sluice_build=${SLUICE_BUILD:-$sluice_top/build}
 sluice_self=${0##*/}
+# Tools of the administrator that anybody may run: depmod, ip, busybox's friends.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 say() {
 	printf '%s: %s\n' "$sluice_self" "$*" >&2

@@ -38,6 +38,7 @@ log_check() {
 	for v in $lab_vms; do
 		if [[ $mode != new ]] && vm_alive "$v"; then
 			# A kernel with kmemleak is asked; others have nothing to add.
+			# shellcheck disable=SC2016 # for the shell in the VM
 			vm_exec "$v" sh -c '
 				k=/sys/kernel/debug/kmemleak
 				if [ -w $k ]; then echo scan >$k; cat $k >/dev/console; fi' </dev/null || true

@@ -97,20 +97,29 @@ vm_ssh_config() {
 		ServerAliveInterval 15
 		ServerAliveCountMax 8
 		LogLevel ERROR
-		ControlMaster auto
 		ControlPath $lab_run/$1.ssh
 		ControlPersist yes
 	END
 }
 
+# The kept connection is made apart from any command, so that the process that stays
+# behind holds nobody's pipes and locks; one at a time, or a second one would stay
+# for ever.
+vm_connect() {
+	local v=$1
+	(
+		flock 8
+		ssh -F "$lab_dir/$v/ssh_config" -O check "$v" >/dev/null 2>&1 && exit
+		rm -f "$lab_run/$v.ssh"
+		ssh -F "$lab_dir/$v/ssh_config" -M -n -N -f "$v" </dev/null >/dev/null \
+			2>>"$lab_dir/$v/ssh.log" 8>&- 9>&-
+	) 8>"$lab_run/$v.lock"
+}
+
 vm_ssh() {
 	local v=$1
 	shift
-	# The master that stays behind must not hold our caller's pipes and locks.
-	if ! [[ -S $lab_run/$v.ssh ]]; then
-		ssh -F "$lab_dir/$v/ssh_config" -n -N -f "$v" </dev/null >/dev/null \
-			2>>"$lab_dir/$v/ssh.log" 9>&- || return 255
-	fi
+	vm_connect "$v" || return 255
 	ssh -F "$lab_dir/$v/ssh_config" "$@"
 }
 
