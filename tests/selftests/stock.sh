@@ -18,8 +18,8 @@ rings() {
 	max=$(in_f0 ethtool -g net0 | awk '/^RX:/ { print $2; exit }')
 	# one pair has 1 MiB of control segment
 	[[ $max == 128 ]]
-	for n in 64 32 128 $max; do
-		in_f0 ethtool -G net0 rx "$n" tx "$n" || [[ $n == "$max" ]]
+	for n in 64 32 $max; do
+		in_f0 ethtool -G net0 rx "$n" tx "$n"
 		reach 0
 	done
 	fails in_f0 ethtool -G net0 rx $((2 * max))
@@ -29,10 +29,10 @@ rings() {
 channels() {
 	local n
 	in_f0 ethtool -l net0 | grep -q 'Combined:.*4'
-	for n in 4 1 3 2; do
+	for n in 4 1 3; do
 		in_f0 ethtool -L net0 combined $n
 		reach 0
-		transfer b0 f0 10.90.0.2 100000
+		transfer b0 f0 10.90.0.2 30000
 	done
 	fails in_f0 ethtool -L net0 combined 5
 }
@@ -41,9 +41,9 @@ offloads() {
 	in_f0 ethtool -k net0 | grep -q '^tcp-segmentation-offload: on'
 	in_f0 ethtool -k net0 | grep -q '^rx-checksumming: on'
 	in_f0 ethtool -K net0 tso off tx off
-	transfer f0 b0 10.90.0.1 100000
+	transfer f0 b0 10.90.0.1 30000
 	in_f0 ethtool -K net0 tx on tso on
-	transfer f0 b0 10.90.0.1 100000
+	transfer f0 b0 10.90.0.1 30000
 }
 
 # New virtqueues each time, while the other side keeps sending.
@@ -51,7 +51,7 @@ down_up() {
 	local pid
 	ip netns exec b0 ping -q -i 0.01 10.90.0.2 &
 	pid=$!
-	for _ in 1 2 3 4 5; do
+	for _ in 1 2 3; do
 		ip -n f0 link set net0 down
 		ip -n f0 link set net0 up
 	done
@@ -66,7 +66,7 @@ unbind_bind() {
 	dev=$(vdev)
 	ip netns exec b0 ping -q -i 0.01 10.90.0.2 &
 	pid=$!
-	for _ in 1 2 3; do
+	for _ in 1 2; do
 		echo "$dev" >/sys/bus/virtio/drivers/virtio_net/unbind
 		echo "$dev" >/sys/bus/virtio/drivers/virtio_net/bind
 		end_up 0 frontend
@@ -77,19 +77,25 @@ unbind_bind() {
 	wait $pid || true
 }
 
+# by way of bash: busybox's timeout would run its own ip
+at_once() {
+	# shellcheck disable=SC2016 # for the inner shell
+	timeout 5 bash -c '"$@"' - "$@"
+}
+
 # The interface outlives the backend, with its addresses and routes.
 backend_again() {
 	local before
 	ip -n f0 route add 10.91.0.0/24 via 10.90.0.1
 	before=$(in_f0 cat /sys/class/net/net0/ifindex)
-	for _ in 1 2 3; do
+	for _ in 1 2; do
 		unload sluice_back
 		wait_for 20 no_carrier
 		# nothing blocks meanwhile
-		timeout 5 ip -n f0 link set net0 down
-		timeout 5 ip -n f0 link set net0 up
-		timeout 5 ip netns exec f0 ethtool -G net0 rx 64
-		timeout 5 ip netns exec f0 ethtool -G net0 rx 128
+		at_once ip -n f0 link set net0 down
+		at_once ip -n f0 link set net0 up
+		at_once ip netns exec f0 ethtool -G net0 rx 64
+		at_once ip netns exec f0 ethtool -G net0 rx 128
 		ip -n f0 route replace 10.91.0.0/24 via 10.90.0.1
 		modprobe sluice_back
 		end_up 0 backend
