@@ -96,26 +96,43 @@ drops() {
 		awk -F: '{ n += $2 } END { print n }'
 }
 
+# Which numbers are missing, and whose counters say why.
+lost_frames() {
+	awk '/icmp_seq=/ {
+		split($0, a, "icmp_seq=")
+		n = a[2] + 0
+		if (n != last + 1)
+			print "lost " last + 1 " to " n - 1
+		last = n
+	}' "$1"
+	tail -n 3 "$1"
+	ctl -s dest show loop0
+	ip netns exec b0 ethtool -S net0 | grep -v ': 0$'
+	ip netns exec f0 ethtool -S net0 | grep -v ': 0$'
+	ip -n f0 -s link show net0
+}
+
 # 50 frames a second for the whole time, none lost, and a file arrives whole.
 under_traffic() {
 	local before after size ping stream
 	before=$(drops)
-	ip netns exec f0 ping -q -i 0.02 10.90.0.1 >/tmp/ping &
+	ip netns exec f0 ping -i 0.02 10.90.0.1 >/tmp/ping &
 	ping=$!
 	transfer f0 b0 10.90.0.1 300000 >/tmp/transfer 2>&1 &
 	stream=$!
 	for size in 16M 0 32M 2M 64M 8M; do
 		ctl dest set loop0 size $size
-		ctl dest show loop0 | head -n 1
+		plugged_is $((${size%M} << 20))
 	done
 	kill -INT $ping
 	wait $ping || true
-	cat /tmp/ping
 	wait $stream || cat /tmp/transfer
 	wait $stream
 	after=$(drops)
-	grep -q " 0% packet loss" /tmp/ping
-	[[ $before == "$after" ]]
+	if [[ $before != "$after" ]] || ! grep -q " 0% packet loss" /tmp/ping; then
+		lost_frames /tmp/ping
+		return 1
+	fi
 }
 
 # others are not touched
@@ -166,16 +183,22 @@ ctl_as_nobody() {
 	ip netns exec b0 unshare -U sluicectl "$@"
 }
 
-# A guest that does not answer for a moment holds the resize up.
+# A guest that does not answer for a while holds the resize up.
 command_during_resize() {
-	ctl dest set loop0 size 2M
-	echo 1 >$debugfs/sluice/loop0-frontend/silent
-	says 4 "not done after 300ms; the resize goes on" ctl dest set loop0 size 16M timeout 300ms
+	ctl dest set loop0 size 16M drain-timeout 1m
+	echo 60000 >/sys/module/sluice/parameters/peer_timeout_ms
+	echo 1 >"$debugfs"/sluice/loop0-frontend/silent
+	says 4 "not done after 300ms; the resize goes on" ctl dest set loop0 size 2M timeout 300ms
 	resizing
-	says 2 "a resize of loop0 to 16M is under way" ctl dest set loop0 size 8M
-	says 2 "a resize of loop0 to 16M is under way" ctl dest set loop0 size 16M nowait
-	echo 0 >$debugfs/sluice/loop0-frontend/silent
-	wait_for 30 plugged_is 16777216
+	says 2 "a resize of loop0 to 2M is under way" ctl dest set loop0 size 8M
+	says 2 "a resize of loop0 to 2M is under way" ctl dest set loop0 size 2M nowait
+	resizing
+}
+
+# ... and when it answers again, the resize ends as it was asked for.
+guest_answers_again() {
+	echo 0 >"$debugfs"/sluice/loop0-frontend/silent
+	wait_for 20 plugged_is 2097152
 	wait_for 20 not_resizing
 	wait_for 20 carrier b0
 	wait_for 20 carrier f0
@@ -295,6 +318,7 @@ ktap_test "the other destination is not touched, nor seen" only_that_one
 ktap_test "bad input changes nothing" bad_input
 ktap_test "no privilege" unprivileged
 ktap_test "a command during a resize" command_during_resize
+ktap_test "the resize goes on when the guest answers again" guest_answers_again
 ktap_test "the tool is killed in the middle" killed_tool
 ktap_test "JSON" json
 ktap_test "counters count" counters
