@@ -51,7 +51,7 @@ static int sluice_netdev_change_mtu(struct net_device *dev, int mtu)
 
 	WRITE_ONCE(dev->mtu, mtu);
 	mutex_lock(&dest->lock);
-	dest->vdev.config.mtu = cpu_to_le16(mtu);
+	dest->vdev.config.mtu = __cpu_to_virtio16(true, mtu);
 	sluice_vdev_config_changed(&dest->vdev);
 	tell = dest->session && !dest->detaching;
 	mutex_unlock(&dest->lock);
@@ -183,9 +183,9 @@ int sluice_netdev_register(struct sluice_dest *dest)
 	v->offered = sluice_netdev_offer(dest);
 	v->max_pairs = dest->nr_pairs;
 	v->max_ring = SLUICE_SHM_MAX_RING;
-	v->config.status = cpu_to_le16(VIRTIO_NET_S_LINK_UP);
-	v->config.max_virtqueue_pairs = cpu_to_le16(dest->nr_pairs);
-	v->config.mtu = cpu_to_le16(dev->mtu);
+	v->config.status = __cpu_to_virtio16(true, VIRTIO_NET_S_LINK_UP);
+	v->config.max_virtqueue_pairs = __cpu_to_virtio16(true, dest->nr_pairs);
+	v->config.mtu = __cpu_to_virtio16(true, dev->mtu);
 	if (is_valid_ether_addr(dest->ch->mac))
 		ether_addr_copy(v->config.mac, dest->ch->mac);
 	else

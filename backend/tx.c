@@ -150,7 +150,7 @@ static void sluice_tx_copy(struct sluice_pair *pair, const struct sk_buff *skb,
 		sum += e->len_bytes;
 		nr++;
 	}
-	hdr->num_buffers = cpu_to_le16(nr);
+	hdr->num_buffers = __cpu_to_virtio16(true, nr);
 
 	while (nr--) {
 		e = &tx->entry[tx->entry_first & (tx->vq.num - 1)];
