@@ -30,6 +30,7 @@ dies() {
 dies_and_goes() {
 	silent "$1" 1
 	unload sluice_front sluice_back
+	silent "$1" 0
 	modprobe sluice_back
 	modprobe sluice_front
 	link_up 0
