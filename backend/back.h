@@ -220,6 +220,7 @@ struct sluice_dest {
 	bool running;			/* queues are served */
 	bool stale;			/* the net device must learn what changed */
 	struct timer_list backstop;
+	struct work_struct update_work;	/* the net device follows the virtio device */
 
 	/* segments.c; lock, except what its work alone uses */
 	struct sluice_segment *segment;
@@ -257,8 +258,8 @@ void sluice_dest_break(struct sluice_dest *dest, const char *reason);
 struct net_device *sluice_netdev_alloc(struct sluice_channel *ch);
 int sluice_netdev_register(struct sluice_dest *dest);
 void sluice_netdev_free(struct sluice_dest *dest);
-/* Carrier, offloads and queues follow the virtio device; takes rtnl. */
-void sluice_netdev_update(struct sluice_dest *dest);
+/* Carrier, offloads and queues follow the virtio device; work, takes rtnl. */
+void sluice_netdev_update(struct work_struct *work);
 bool sluice_netdev_is_ours(const struct net_device *dev);
 
 /* ethtool.c */

@@ -42,6 +42,7 @@ int sluice_dest_attach(struct sluice_channel *ch)
 	dest->dev = dev;
 	dest->nr_pairs = ch->hdr.max_pairs;
 	mutex_init(&dest->lock);
+	INIT_WORK(&dest->update_work, sluice_netdev_update);
 
 	err = sluice_queues_alloc(dest);
 	if (err)
@@ -96,6 +97,7 @@ void sluice_dest_detach(struct sluice_channel *ch)
 	mutex_unlock(&dest->lock);
 	rtnl_unlock();
 
+	cancel_work_sync(&dest->update_work);
 	unregister_netdev(dest->dev);
 	sluice_segments_exit(dest);
 	sluice_queues_free(dest);
@@ -127,7 +129,7 @@ void sluice_dest_down(struct sluice_channel *ch, const char *reason)
 
 	/* a transmit that has seen its queue alive is through after this */
 	synchronize_net();
-	sluice_netdev_update(dest);
+	queue_work(system_unbound_wq, &dest->update_work);
 	sluice_segments_down(dest);
 	sluice_event(dest, SLUICE_EVENT_TYPE_SESSION_DOWN, reason);
 }
@@ -147,12 +149,12 @@ void sluice_dest_message(struct sluice_channel *ch, const struct sluice_msg *msg
 	mutex_lock(&dest->lock);
 	status = sluice_vdev_message(&dest->vdev, msg, &resp);
 	stale = dest->stale;
+	dest->stale = false;
 	mutex_unlock(&dest->lock);
 
-	/* first the answer: a frontend in this kernel waits for it with RTNL held */
-	sluice_channel_respond(ch, msg, &resp, status);
 	if (stale)
-		sluice_netdev_update(dest);
+		queue_work(system_unbound_wq, &dest->update_work);
+	sluice_channel_respond(ch, msg, &resp, status);
 }
 
 void sluice_dest_doorbell(struct sluice_channel *ch, unsigned int vector)

@@ -204,27 +204,34 @@ int sluice_netdev_register(struct sluice_dest *dest)
 	return err;
 }
 
-void sluice_netdev_update(struct sluice_dest *dest)
+/*
+ * In a work item of its own: a frontend in this kernel may hold rtnl while it waits
+ * for our channel's thread to answer.
+ */
+void sluice_netdev_update(struct work_struct *work)
 {
+	struct sluice_dest *dest = container_of(work, struct sluice_dest, update_work);
 	struct net_device *dev = dest->dev;
 	bool running;
 	u32 pairs;
 
+	rtnl_lock();
 	mutex_lock(&dest->lock);
 	running = dest->running;
 	pairs = dest->vdev.pairs;
-	dest->stale = false;
 	mutex_unlock(&dest->lock);
 
-	rtnl_lock();
-	/* only the channel's thread changes what we have read: it is still so */
+	/* what has changed since has queued this work again */
 	netdev_update_features(dev);
-	if (running) {
-		if (netif_set_real_num_tx_queues(dev, pairs) ||
-		    netif_set_real_num_rx_queues(dev, pairs))
-			netdev_warn(dev, "cannot use %u queues\n", pairs);
+	if (running && (netif_set_real_num_tx_queues(dev, pairs) ||
+			netif_set_real_num_rx_queues(dev, pairs)))
+		netdev_warn(dev, "cannot use %u queues\n", pairs);
+
+	/* under the lock, or a device that stops meanwhile would keep its carrier */
+	mutex_lock(&dest->lock);
+	if (dest->running)
 		netif_carrier_on(dev);
-	}
+	mutex_unlock(&dest->lock);
 	rtnl_unlock();
 }
 
