@@ -33,6 +33,7 @@ static struct {
 static struct sluice_session session[2];
 static u32 generations[2];
 static u32 restart_at[2];		/* round in which a side starts again by itself */
+static bool from_session;		/* begin in a session that has carried messages */
 
 static ucontext_t main_ctx, ctx[2];
 static u8 stack[2][STACK_BYTES] __aligned(16);
@@ -110,7 +111,8 @@ static void side(int i)
 	struct sluice_session *s = &session[i];
 	u32 round;
 
-	start(i);
+	if (!from_session)
+		start(i);
 	for (round = 0; round < ROUNDS; round++) {
 		if (round == restart_at[i])
 			start(i);
@@ -165,12 +167,35 @@ static void prepare(void)
 	}
 }
 
+/* Two messages each way: an index that jumps back is seen as such. */
+static void begin_session(void)
+{
+	int i, round;
+
+	running = -1;
+	start(0);
+	start(1);
+	for (round = 0; round < 5; round++) {
+		for (i = 0; i < 2; i++) {
+			sluice_session_poll(&session[i], 0);
+			if (session[i].up && session[i].tx_prod < 2)
+				send_one(&session[i]);
+			if (session[i].up)
+				receive_all(&session[i]);
+		}
+	}
+	if (session[0].rx_cons != 2 || session[1].rx_cons != 2)
+		failed("no session to begin with");
+}
+
 /* One schedule; how many accesses it had. */
 static u32 run(int first)
 {
 	int i, round;
 
 	prepare();
+	if (from_session)
+		begin_session();
 	running = first;
 	swapcontext(&main_ctx, &ctx[first]);
 	runs++;
@@ -206,10 +231,11 @@ static void schedules(u32 from, int depth, int first)
  * With one side's script at an end before the other begins they hardly meet, so
  * each variant lets the first switch fall anywhere.
  */
-static void explore(u32 restart0, u32 restart1)
+static void explore(bool session_first, u32 restart0, u32 restart1)
 {
 	int i;
 
+	from_session = session_first;
 	restart_at[0] = restart0;
 	restart_at[1] = restart1;
 	for (i = 0; i < MAX_SWITCHES; i++)
@@ -221,19 +247,37 @@ static void explore(u32 restart0, u32 restart1)
 static void nobody_restarts(void **unused)
 {
 	(void)unused;
-	explore(NEVER, NEVER);
+	explore(false, NEVER, NEVER);
 }
 
 static void one_restarts(void **unused)
 {
 	(void)unused;
-	explore(3, NEVER);
+	explore(false, 3, NEVER);
 }
 
 static void both_restart(void **unused)
 {
 	(void)unused;
-	explore(3, 3);
+	explore(false, 3, 3);
+}
+
+static void one_restarts_in_a_session(void **unused)
+{
+	(void)unused;
+	explore(true, 1, NEVER);
+}
+
+static void both_restart_in_a_session(void **unused)
+{
+	(void)unused;
+	explore(true, 1, 1);
+}
+
+static void both_restart_one_late(void **unused)
+{
+	(void)unused;
+	explore(true, 1, 3);
 	printf("# %zu schedules, %zu messages delivered, %zu times down\n", runs, delivered,
 	       downs);
 	assert_true(runs > 10000 && delivered > 1000 && downs > 1000);
@@ -245,6 +289,9 @@ int main(void)
 		cmocka_unit_test(nobody_restarts),
 		cmocka_unit_test(one_restarts),
 		cmocka_unit_test(both_restart),
+		cmocka_unit_test(one_restarts_in_a_session),
+		cmocka_unit_test(both_restart_in_a_session),
+		cmocka_unit_test(both_restart_one_late),
 	};
 
 	running = -1;
