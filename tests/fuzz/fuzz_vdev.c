@@ -34,6 +34,7 @@ static void open_queue(u32 index)
 	const struct sluice_vdev_vq *q = &v.vq[index];
 
 	claim(index < 2 * v.max_pairs && q->set && !vq_started[index]);
+	claim(q->num <= v.max_ring);
 	/* what the device accepted must make a queue */
 	claim(!sluice_vq_init(&vq[index], &win, q->num, q->desc, q->avail, q->used, false));
 	vq_started[index] = true;
