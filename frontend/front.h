@@ -11,7 +11,7 @@
  *	bounce.c	bounce slots in the control area (pure bitmap allocator)
  *	region.c	SEGMENT_ADD / RETIRE; fills the slot allocator, drains it
  *	slots.c		free pages of all data segments
- *	netdev.c rx.c tx.c xdp.c ethtool.c	sluice_front, our virtio-net driver
+ *	netdev.c queues.c rx.c tx.c xdp.c ethtool.c	sluice_front, our virtio-net driver
  *	main.c		module, client registration
  *
  * transport.c presents the device under VIRTIO_ID_NET (driver=virtio_net: the

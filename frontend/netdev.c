@@ -16,9 +16,6 @@
 #include "netdev.h"
 #include "xdp.h"
 
-#define GUEST_GSO	(BIT_ULL(VIRTIO_NET_F_GUEST_TSO4) | BIT_ULL(VIRTIO_NET_F_GUEST_TSO6) | \
-			 BIT_ULL(VIRTIO_NET_F_GUEST_ECN))
-
 static bool link_is_up(struct sluice_net *net)
 {
 	u16 status = VIRTIO_NET_S_LINK_UP;
@@ -90,47 +87,6 @@ static void config_changed(struct virtio_device *vdev)
 	schedule_work(&net->config_work);
 }
 
-/* NAPI and transmit on; the virtqueues exist. */
-void sluice_net_resume(struct sluice_net *net)
-{
-	unsigned int i;
-
-	if (net->running)
-		return;
-	net->running = true;
-	for (i = 0; i < net->max_pairs; i++) {
-		napi_enable(&net->rxq[i].napi);
-		napi_enable(&net->txq[i].napi);
-		netif_tx_lock_bh(net->dev);
-		net->txq[i].live = true;
-		netif_tx_unlock_bh(net->dev);
-		sluice_rx_start(&net->rxq[i]);
-		sluice_tx_start(&net->txq[i]);
-	}
-	netif_tx_wake_all_queues(net->dev);
-}
-
-void sluice_net_pause(struct sluice_net *net)
-{
-	unsigned int i;
-
-	if (!net->running)
-		return;
-	net->running = false;
-	netif_tx_disable(net->dev);
-	for (i = 0; i < net->max_pairs; i++) {
-		/* ndo_xdp_xmit does not look at the queue's stop bit */
-		netif_tx_lock_bh(net->dev);
-		net->txq[i].live = false;
-		netif_tx_unlock_bh(net->dev);
-		napi_disable(&net->rxq[i].napi);
-		napi_disable(&net->txq[i].napi);
-		/* after NAPI, which starts them; a timer finds NAPI off */
-		del_timer_sync(&net->rxq[i].retry);
-		del_timer_sync(&net->txq[i].retry);
-	}
-}
-
 static int net_open(struct net_device *dev)
 {
 	struct sluice_net *net = netdev_priv(dev);
@@ -146,178 +102,6 @@ static int net_open(struct net_device *dev)
 static int net_stop(struct net_device *dev)
 {
 	sluice_net_pause(netdev_priv(dev));
-	return 0;
-}
-
-static int find_vqs(struct sluice_net *net)
-{
-	unsigned int nr = 2 * net->max_pairs, i;
-	vq_callback_t **callbacks = kcalloc(nr, sizeof(*callbacks), GFP_KERNEL);
-	struct virtqueue **vqs = kcalloc(nr, sizeof(*vqs), GFP_KERNEL);
-	const char **names = kcalloc(nr, sizeof(*names), GFP_KERNEL);
-	int err = -ENOMEM;
-
-	if (!callbacks || !vqs || !names)
-		goto out;
-	for (i = 0; i < net->max_pairs; i++) {
-		callbacks[2 * i] = sluice_rx_callback;
-		names[2 * i] = net->rxq[i].name;
-		callbacks[2 * i + 1] = sluice_tx_callback;
-		names[2 * i + 1] = net->txq[i].name;
-	}
-	err = sluice_find_vqs(net->vdev, nr, vqs, callbacks, names);
-	if (err)
-		goto out;
-	for (i = 0; i < net->max_pairs; i++) {
-		net->rxq[i].vq = vqs[2 * i];
-		net->txq[i].vq = vqs[2 * i + 1];
-	}
-out:
-	kfree(names);
-	kfree(vqs);
-	kfree(callbacks);
-	return err;
-}
-
-static void del_vqs(struct sluice_net *net)
-{
-	unsigned int i;
-	void *token;
-
-	virtio_reset_device(net->vdev);
-	for (i = 0; i < net->max_pairs; i++) {
-		struct sluice_rxq *rxq = &net->rxq[i];
-		struct sluice_txq *txq = &net->txq[i];
-
-		while ((token = virtqueue_detach_unused_buf(rxq->vq)))
-			sluice_rx_recycle(rxq->vq, token);
-		while ((token = virtqueue_detach_unused_buf(txq->vq)))
-			sluice_tx_recycle(txq->vq, token);
-		sluice_rx_free(rxq);
-		netdev_tx_reset_queue(netdev_get_tx_queue(net->dev, i));
-	}
-	net->vdev->config->del_vqs(net->vdev);
-	for (i = 0; i < net->max_pairs; i++) {
-		net->rxq[i].vq = NULL;
-		net->txq[i].vq = NULL;
-	}
-}
-
-static void take_down(struct sluice_net *net)
-{
-	if (!net->ready)
-		return;
-	sluice_net_pause(net);
-	net->ready = false;
-	del_vqs(net);
-}
-
-static bool negotiated_gso(struct sluice_net *net)
-{
-	return net->vdev->features & GUEST_GSO;
-}
-
-/* Features are negotiated, status is not yet DRIVER_OK. */
-static int bring_up(struct sluice_net *net)
-{
-	unsigned int i;
-	int err;
-
-	net->rx_gso = negotiated_gso(net);
-	err = find_vqs(net);
-	if (err)
-		return err;
-	for (i = 0; i < net->max_pairs; i++) {
-		err = sluice_tx_alloc(&net->txq[i]);
-		if (err) {
-			del_vqs(net);
-			return err;
-		}
-	}
-	virtio_device_ready(net->vdev);
-	net->ready = true;
-	return 0;
-}
-
-static void set_rx_layout(struct sluice_net *net, bool xdp)
-{
-	net->rx_off = xdp ? SLUICE_XDP_RX_OFF : 0;
-	net->rx_bytes = xdp ? SLUICE_XDP_RX_BYTES : PAGE_SIZE;
-}
-
-static int negotiate(struct virtio_device *vdev)
-{
-	int err;
-
-	virtio_add_status(vdev, VIRTIO_CONFIG_S_ACKNOWLEDGE);
-	virtio_add_status(vdev, VIRTIO_CONFIG_S_DRIVER);
-	err = vdev->config->finalize_features(vdev);
-	if (err)
-		return err;
-	virtio_add_status(vdev, VIRTIO_CONFIG_S_FEATURES_OK);
-	if (!(vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_FEATURES_OK))
-		return -ENODEV;
-	return 0;
-}
-
-int sluice_net_renegotiate(struct sluice_net *net, netdev_features_t features,
-			   struct bpf_prog *prog)
-{
-	u64 before = net->vdev->features, after = net->all_features;
-	bool was_ready = net->ready;
-	int err = 0;
-
-	ASSERT_RTNL();
-	if (!(features & NETIF_F_GRO_HW))
-		after &= ~GUEST_GSO;
-	if (prog)
-		after &= ~SLUICE_XDP_FEATURES_OFF;
-	if (after == before && !prog == !rtnl_dereference(net->prog)) {
-		rcu_assign_pointer(net->prog, prog);
-		return 0;
-	}
-	take_down(net);
-	net->vdev->features = after;
-	set_rx_layout(net, prog);
-	if (was_ready) {
-		err = negotiate(net->vdev) ?: bring_up(net);
-		if (err) {
-			virtio_add_status(net->vdev, VIRTIO_CONFIG_S_FAILED);
-			netif_device_detach(net->dev);
-			netif_carrier_off(net->dev);
-			net->vdev->features = before;
-			return err;
-		}
-		sluice_net_set_pairs(net, net->pairs);
-	}
-	rcu_assign_pointer(net->prog, prog);
-	if (net->ready && netif_running(net->dev))
-		sluice_net_resume(net);
-	return 0;
-}
-
-int sluice_net_set_pairs(struct sluice_net *net, u16 pairs)
-{
-	struct net_device *dev = net->dev;
-	unsigned int i;
-	int err;
-
-	ASSERT_RTNL();
-	if (net->ready && net->max_pairs > 1) {
-		err = sluice_front_set_pairs(net->vdev, pairs);
-		if (err)
-			return err;
-	}
-	err = netif_set_real_num_tx_queues(dev, pairs);
-	if (err)
-		return err;
-	err = netif_set_real_num_rx_queues(dev, pairs);
-	if (err)
-		return err;
-	WRITE_ONCE(net->pairs, pairs);
-	if (net->running)
-		for (i = 0; i < pairs; i++)
-			sluice_rx_start(&net->rxq[i]);
 	return 0;
 }
 
@@ -432,7 +216,7 @@ static void set_features(struct net_device *dev, struct virtio_device *vdev)
 	dev->hw_features |= tso;
 	if (virtio_has_feature(vdev, VIRTIO_NET_F_GUEST_CSUM))
 		dev->hw_features |= NETIF_F_RXCSUM;
-	if (vdev->features & GUEST_GSO)
+	if (vdev->features & SLUICE_NET_GUEST_GSO)
 		dev->hw_features |= NETIF_F_GRO_HW;
 	dev->features |= dev->hw_features;
 	dev->vlan_features = dev->features & ~NETIF_F_GRO_HW;
@@ -463,56 +247,6 @@ static u16 nr_pairs(struct virtio_device *vdev)
 		virtio_cread(vdev, struct virtio_net_config, max_virtqueue_pairs, &max);
 	return clamp_t(unsigned int, max, 1,
 		       min_t(unsigned int, num_online_cpus(), SLUICE_SHM_MAX_PAIRS));
-}
-
-static void free_queues(struct sluice_net *net)
-{
-	unsigned int i;
-
-	for (i = 0; net->rxq && net->txq && i < net->max_pairs; i++) {
-		if (xdp_rxq_info_is_reg(&net->rxq[i].xdp))
-			xdp_rxq_info_unreg(&net->rxq[i].xdp);
-		netif_napi_del(&net->rxq[i].napi);
-		netif_napi_del(&net->txq[i].napi);
-		sluice_tx_free(&net->txq[i]);
-	}
-	kfree(net->rxq);
-	kfree(net->txq);
-}
-
-static int alloc_queues(struct sluice_net *net)
-{
-	unsigned int i;
-	int err;
-
-	net->rxq = kcalloc(net->max_pairs, sizeof(*net->rxq), GFP_KERNEL);
-	net->txq = kcalloc(net->max_pairs, sizeof(*net->txq), GFP_KERNEL);
-	if (!net->rxq || !net->txq)
-		return -ENOMEM;
-	for (i = 0; i < net->max_pairs; i++) {
-		struct sluice_rxq *rxq = &net->rxq[i];
-		struct sluice_txq *txq = &net->txq[i];
-
-		rxq->net = net;
-		rxq->index = i;
-		snprintf(rxq->name, sizeof(rxq->name), "input.%u", i);
-		sluice_rx_init(rxq);
-		txq->net = net;
-		txq->index = i;
-		snprintf(txq->name, sizeof(txq->name), "output.%u", i);
-		sluice_tx_init(txq);
-	}
-	for (i = 0; i < net->max_pairs; i++) {
-		struct sluice_rxq *rxq = &net->rxq[i];
-
-		err = xdp_rxq_info_reg(&rxq->xdp, net->dev, i, rxq->napi.napi_id);
-		if (err)
-			return err;
-		err = xdp_rxq_info_reg_mem_model(&rxq->xdp, MEM_TYPE_PAGE_SHARED, NULL);
-		if (err)
-			return err;
-	}
-	return 0;
 }
 
 static int net_validate(struct virtio_device *vdev)
@@ -546,7 +280,7 @@ static int net_probe(struct virtio_device *vdev)
 	net->pairs = net->max_pairs;
 	net->all_features = vdev->features;
 	INIT_WORK(&net->config_work, config_work);
-	set_rx_layout(net, false);
+	sluice_net_set_rx_layout(net, false);
 	vdev->priv = net;
 
 	dev->netdev_ops = &net_ops;
@@ -557,10 +291,10 @@ static int net_probe(struct virtio_device *vdev)
 	set_addresses(dev, vdev);
 	sluice_xdp_set_features(dev);
 
-	err = alloc_queues(net);
+	err = sluice_net_alloc_queues(net);
 	if (err)
 		goto err_queues;
-	err = bring_up(net);
+	err = sluice_net_bring_up(net);
 	if (err)
 		goto err_queues;
 	netif_carrier_off(dev);
@@ -576,9 +310,9 @@ static int net_probe(struct virtio_device *vdev)
 	return 0;
 
 err_up:
-	take_down(net);
+	sluice_net_take_down(net);
 err_queues:
-	free_queues(net);
+	sluice_net_free_queues(net);
 	free_netdev(dev);
 	return err;
 }
@@ -589,8 +323,8 @@ static void net_remove(struct virtio_device *vdev)
 
 	unregister_netdev(net->dev);
 	cancel_work_sync(&net->config_work);
-	take_down(net);
-	free_queues(net);
+	sluice_net_take_down(net);
+	sluice_net_free_queues(net);
 	free_netdev(net->dev);
 }
 
@@ -602,7 +336,7 @@ static int net_freeze(struct virtio_device *vdev)
 	rtnl_lock();
 	netif_device_detach(net->dev);
 	netif_carrier_off(net->dev);
-	take_down(net);
+	sluice_net_take_down(net);
 	rtnl_unlock();
 	return 0;
 }
@@ -613,12 +347,12 @@ static int net_restore(struct virtio_device *vdev)
 	int err;
 
 	rtnl_lock();
-	err = bring_up(net);
+	err = sluice_net_bring_up(net);
 	if (err)
 		goto out;
 	err = sluice_net_set_pairs(net, net->pairs);
 	if (err) {
-		take_down(net);
+		sluice_net_take_down(net);
 		goto out;
 	}
 	if (netif_running(net->dev))

@@ -3,6 +3,7 @@
  * sluice_front, our virtio-net driver: what its files know of each other.
  *
  *	netdev.c	probe, remove, freeze, restore; features; net_device_ops
+ *	queues.c	virtqueues, NAPI, renegotiation, number of pairs
  *	rx.c		posting buffers, receiving
  *	tx.c		transmitting, completing
  *	xdp.c		native XDP
@@ -25,6 +26,10 @@
 
 #define SLUICE_NET_HDR_BYTES	((unsigned int)sizeof(struct virtio_net_hdr_mrg_rxbuf))
 #define SLUICE_NET_COPYBREAK	256	/* frames up to this are copied, the page stays */
+/* the device's licence to send frames of up to 64 KiB */
+#define SLUICE_NET_GUEST_GSO	(BIT_ULL(VIRTIO_NET_F_GUEST_TSO4) | \
+				 BIT_ULL(VIRTIO_NET_F_GUEST_TSO6) | \
+				 BIT_ULL(VIRTIO_NET_F_GUEST_ECN))
 #define SLUICE_NET_MAX_MTU	9000
 /* pages of a 64 KiB frame with its headers */
 #define SLUICE_NET_FRAME_PAGES	17
@@ -237,7 +242,15 @@ static inline void sluice_net_schedule(struct napi_struct *napi, struct virtqueu
 	}
 }
 
-/* netdev.c */
+/* queues.c; RTNL, or before registration */
+int sluice_net_alloc_queues(struct sluice_net *net);
+void sluice_net_free_queues(struct sluice_net *net);	/* after take_down */
+/* Make the virtqueues of a device whose features are negotiated, and start it. */
+int sluice_net_bring_up(struct sluice_net *net);
+/* Reset the device; frames in flight are dropped and counted. Idempotent. */
+void sluice_net_take_down(struct sluice_net *net);
+/* Where in a page the buffers posted from now on lie. */
+void sluice_net_set_rx_layout(struct sluice_net *net, bool xdp);
 /* Reset the device if @features (NETIF_F_GRO_HW) or @prog ask for another
  * negotiation, and start with @prog. RTNL.
  */

@@ -284,8 +284,8 @@ static void hand_up(struct sluice_rxq *q, struct sk_buff *skb, const struct virt
 	napi_gro_receive(&q->napi, skb);
 }
 
-static void receive(struct sluice_rxq *q, struct page *page, bool region, unsigned int len,
-		    struct bpf_prog *prog, unsigned int *xdp_flush)
+static void rx_frame(struct sluice_rxq *q, struct page *page, bool region, unsigned int len,
+		     struct bpf_prog *prog, unsigned int *xdp_flush)
 {
 	unsigned int off = q->net->rx_off + SLUICE_NET_HDR_BYTES;
 	struct virtio_net_hdr_mrg_rxbuf hdr;
@@ -354,7 +354,7 @@ static int rx_poll(struct napi_struct *napi, int budget)
 		page = next_buffer(q, &len, &region);
 		if (!page)
 			break;
-		receive(q, page, region, len, prog, &xdp_flush);
+		rx_frame(q, page, region, len, prog, &xdp_flush);
 		done++;
 	}
 	rcu_read_unlock();
