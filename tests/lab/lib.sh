@@ -81,6 +81,8 @@ sends_tcp() { # sends_tcp FROM TO BYTES
 	vm "$from" timeout 120 socat -u OPEN:/tmp/out "TCP:$(addr4 "$to"):5555"
 	wait $server
 	same_sum "$from" /tmp/out "$to" /tmp/in
+	vm "$from" rm /tmp/out
+	vm "$to" rm /tmp/in
 }
 
 # Numbered datagrams of known content (udpcheck.c): all must come, once, unchanged.

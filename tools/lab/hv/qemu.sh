@@ -18,7 +18,7 @@
 
 hv_vm_memory() {
 	case $1 in
-	client) echo 320 ;;
+	client) echo 448 ;;
 	driver | solo) echo 640 ;;
 	*) echo 448 ;;
 	esac
