@@ -38,8 +38,11 @@ static void sluice_segments_shrink(struct sluice_dest *dest, u32 want)
 	}
 }
 
-/* First slot without a segment, or nr_slots. @leaving: memory of others comes back soon. */
-static u32 sluice_segments_vacant(struct sluice_dest *dest, bool *leaving)
+/*
+ * First slot from @from on without a segment, or nr_slots. @leaving: memory of other
+ * segments comes back soon.
+ */
+static u32 sluice_segments_vacant(struct sluice_dest *dest, u32 from, bool *leaving)
 {
 	struct sluice_window *win = sluice_win(dest);
 	u32 slot, state, vacant = win->nr_slots;
@@ -48,7 +51,7 @@ static u32 sluice_segments_vacant(struct sluice_dest *dest, bool *leaving)
 	for (slot = win->ctrl_slots; slot < win->nr_slots; slot++) {
 		state = sluice_segment_state(dest, slot);
 		if (state == SLUICE_SEGMENT_ABSENT)
-			vacant = min(vacant, slot);
+			vacant = slot < from ? vacant : min(vacant, slot);
 		else if (state != SLUICE_SEGMENT_ACTIVE && state != SLUICE_SEGMENT_QUARANTINED)
 			*leaving = true;
 	}
@@ -58,20 +61,25 @@ static u32 sluice_segments_vacant(struct sluice_dest *dest, bool *leaving)
 /* Return: 0, -EAGAIN to try again when memory on its way out is back, or why not. */
 static int sluice_segments_grow(struct sluice_dest *dest, char *text, size_t text_bytes)
 {
+	u32 slot, from = 0;
 	bool leaving;
-	u32 slot;
 	int err;
 
 	while (sluice_segments_count(dest, SLUICE_SEGMENT_ACTIVE) < sluice_segments_wanted(dest)) {
 		if (sluice_segments_wanted(dest) == U32_MAX)
 			return 0;
-		slot = sluice_segments_vacant(dest, &leaving);
+		slot = sluice_segments_vacant(dest, from, &leaving);
 		if (slot == sluice_win(dest)->nr_slots) {
 			snprintf(text, text_bytes,
-				 "the window is full: segments in quarantine fill its rest");
+				 "the window is full: segments that the guest or its sockets still hold fill its rest");
 			return leaving ? -EAGAIN : -ENOSPC;
 		}
 		err = sluice_segment_add(dest, slot, text, text_bytes);
+		/* the guest still holds pages of this slot's earlier life: another slot */
+		if (err == -EBUSY) {
+			from = slot + 1;
+			continue;
+		}
 		/* what still leaves counts against the provider's memory and quota */
 		if (leaving && (err == -ENOMEM || err == -EDQUOT))
 			return -EAGAIN;
