@@ -60,7 +60,7 @@ static bool vdev_features_fit(const struct sluice_vdev *v)
 	 */
 	if ((v->accepted & must) != must)
 		return false;
-	for (i = 0; i < sizeof(vdev_needs) / sizeof(vdev_needs[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(vdev_needs); i++)
 		if ((v->accepted & VDEV_BIT(vdev_needs[i].bit)) &&
 		    !(v->accepted & VDEV_BIT(vdev_needs[i].needs)))
 			return false;

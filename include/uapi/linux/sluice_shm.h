@@ -296,7 +296,7 @@ struct sluice_msg_shm {			/* GET_SHM response */
 
 struct sluice_msg_segment {		/* ADD, RETIRE, RETIRED */
 	__le32 slot;			/* window slot, >= ctrl_slots */
-	__le32 epoch;			/* of this life of the slot; never 0, never reused in a session */
+	__le32 epoch;			/* of this life; never 0, not reused in a session */
 	__le64 handle;			/* ADD: the provider's, see its documentation */
 };
 
