@@ -25,11 +25,13 @@ hv_vm_memory() {
 }
 
 hv_check() {
+	local devices
 	command -v "$lab_qemu" >/dev/null ||
 		die "no '$lab_qemu' here: run tools/lab/packages host lab, or name one with --qemu"
-	"$lab_qemu" -device help 2>/dev/null | grep -q '"ivshmem-doorbell"' ||
+	devices=$("$lab_qemu" -device help 2>&1) || die "$lab_qemu does not run: $devices"
+	[[ $devices == *'name "ivshmem-doorbell"'* ]] ||
 		die "$lab_qemu has no ivshmem-doorbell device"
-	"$lab_qemu" -device help 2>/dev/null | grep -q "name \"$lab_nic\"" ||
+	[[ $devices == *"name \"$lab_nic\""* ]] ||
 		die "$lab_qemu has no NIC '$lab_nic' (igb needs QEMU 8 or newer: tools/lab/packages qemu)"
 }
 
