@@ -24,14 +24,17 @@ hv_vm_memory() {
 	esac
 }
 
+hv_has_device() { # its status is 0 for a device that is not there, too
+	[[ $("$lab_qemu" -device "$1,help" 2>/dev/null) == "$1 options"* ]]
+}
+
 hv_check() {
-	local devices
-	command -v "$lab_qemu" >/dev/null ||
-		die "no '$lab_qemu' here: run tools/lab/packages host lab, or name one with --qemu"
-	devices=$("$lab_qemu" -device help 2>&1) || die "$lab_qemu does not run: $devices"
-	[[ $devices == *'name "ivshmem-doorbell"'* ]] ||
+	local text
+	text=$("$lab_qemu" --version 2>&1) ||
+		die "'$lab_qemu' does not run (tools/lab/packages host lab, or name one with --qemu): $text"
+	hv_has_device ivshmem-doorbell ||
 		die "$lab_qemu has no ivshmem-doorbell device"
-	[[ $devices == *"name \"$lab_nic\""* ]] ||
+	hv_has_device "$lab_nic" ||
 		die "$lab_qemu has no NIC '$lab_nic' (igb needs QEMU 8 or newer: tools/lab/packages qemu)"
 }
 
