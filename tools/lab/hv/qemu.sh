@@ -155,7 +155,7 @@ hv_vm_start() {
 		-smp "$smp" -m "$(hv_vm_memory "$role")"
 		-display none -nodefaults -no-user-config -no-reboot
 		-kernel "$sluice_build/kernels/$kernel/vmlinux" -initrd "$dir/initrd.cpio"
-		-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off audit=0 apparmor=0 no_timer_check random.trust_cpu=on cryptomgr.notests tsc=nowatchdog watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=150 rcupdate.rcu_cpu_stall_suppress_at_boot=1 ${lab_cmdline:-}"
+		-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off audit=0 apparmor=0 no_timer_check random.trust_cpu=on cryptomgr.notests watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=150 rcupdate.rcu_cpu_stall_suppress_at_boot=1 ${lab_cmdline:-}"
 		-chardev "socket,id=console,path=$lab_run/$v.console,server=on,wait=off,logfile=$dir/console.log,logappend=on"
 		-serial chardev:console
 		-qmp "unix:$lab_run/$v.qmp,server=on,wait=off"
