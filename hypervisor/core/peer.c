@@ -140,6 +140,25 @@ static int sluice_window_again(struct sluice_channel *ch)
 	return err;
 }
 
+/*
+ * What is constant on our page. Again with each tick, because the peer can write
+ * there: what it, or a stray write, has spoilt would refuse every later session.
+ */
+static void sluice_page_publish(struct sluice_channel *ch)
+{
+	struct sluice_shm_frontend_page *front = sluice_frontend_page(ch);
+
+	/* read by the peer only after a generation, whose release comes later */
+	WRITE_ONCE(ch->session.shared_own->doorbell, cpu_to_le32(ch->doorbell_addr));
+	if (ch->role == SLUICE_BACKEND) {
+		sluice_header_write(&sluice_backend_page(ch)->header, &ch->hdr);
+		return;
+	}
+	WRITE_ONCE(front->abi_major, cpu_to_le16(SLUICE_SHM_ABI_MAJOR));
+	WRITE_ONCE(front->abi_minor, cpu_to_le16(SLUICE_SHM_ABI_MINOR));
+	WRITE_ONCE(front->features, cpu_to_le32(ch->features));
+}
+
 static void sluice_session_start(struct sluice_channel *ch)
 {
 	struct sluice_session *s = &ch->session;
@@ -154,7 +173,7 @@ static void sluice_session_start(struct sluice_channel *ch)
 	clear_bit(SLUICE_CHANNEL_BREAK, &ch->flags);
 	clear_bit(SLUICE_CHANNEL_GONE, &ch->flags);
 	/* before the generation, which sluice_session_restart() publishes with release */
-	WRITE_ONCE(s->shared_own->doorbell, cpu_to_le32(ch->doorbell_addr));
+	sluice_page_publish(ch);
 	sluice_session_restart(s, generation, sluice_now_ms());
 	sluice_channel_ring(ch, 0);
 }
@@ -325,8 +344,10 @@ static void sluice_peer_look(struct sluice_channel *ch, bool tick)
 	/* detached: the client is still busy with down(), or it is too early */
 	if (!s->generation)
 		return;
-	if (tick)
+	if (tick) {
+		sluice_page_publish(ch);
 		sluice_session_beat(s);
+	}
 	if (!sluice_session_is_up(s) && !sluice_peer_accept(ch))
 		return;
 
@@ -428,15 +449,9 @@ void sluice_session_begin(struct sluice_channel *ch)
 	mutex_lock(&ch->session_lock);
 	if (ch->stopping)
 		goto out;
-	if (ch->role == SLUICE_BACKEND) {
-		/* the client may have lowered the number of pairs */
+	/* the client may have lowered the number of pairs */
+	if (ch->role == SLUICE_BACKEND)
 		ch->hdr.nr_doorbells = min(ch->hdr.nr_doorbells, 1 + ch->hdr.max_pairs);
-		sluice_header_write(&sluice_backend_page(ch)->header, &ch->hdr);
-	} else {
-		WRITE_ONCE(sluice_frontend_page(ch)->abi_major, cpu_to_le16(SLUICE_SHM_ABI_MAJOR));
-		WRITE_ONCE(sluice_frontend_page(ch)->abi_minor, cpu_to_le16(SLUICE_SHM_ABI_MINOR));
-		WRITE_ONCE(sluice_frontend_page(ch)->features, 0);
-	}
 	ch->running = true;
 	/* what a life that ended without goodbye left: the peer shall see it end */
 	sluice_session_detach(&ch->session);

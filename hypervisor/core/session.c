@@ -97,13 +97,23 @@ void sluice_session_detach(struct sluice_session *s)
 /**
  * sluice_session_beat() - show that we live
  * @s: the session
+ *
+ * Says the rest of our record once more, too. The peer can write there, and if
+ * only one word of it was overwritten in the handshake both sides would wait for
+ * ever. For a peer that keeps to its own page these are the values it knows.
  */
 void sluice_session_beat(struct sluice_session *s)
 {
+	struct sluice_shm_side *own = s->shared_own;
+
 	if (!s->generation)
 		return;
+	session_store(&own->msg_prod, s->tx_prod);
+	session_store(&own->msg_cons, s->rx_cons);
+	session_store(&own->generation, s->generation);
+	session_store(&own->echo, s->echo);
 	s->heartbeat++;
-	WRITE_ONCE(s->shared_own->heartbeat, cpu_to_le32(s->heartbeat));
+	WRITE_ONCE(own->heartbeat, cpu_to_le32(s->heartbeat));
 }
 
 /* Has the peer left the session that we are in? Then its indices mean nothing. */

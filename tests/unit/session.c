@@ -494,9 +494,31 @@ static void own_record_overwritten(void **unused)
 
 #define T(f)	cmocka_unit_test_setup(f, setup)
 
+/* A peer writes into our record while we wait for it: the next beat says it again. */
+static void beat_says_all_again(void **unused)
+{
+	__le32 *word = (__le32 *)&shm.side[0];
+	unsigned int i;
+
+	(void)unused;
+	for (i = 0; i < offsetof(struct sluice_shm_side, reserved) / sizeof(*word); i++) {
+		start(&a);
+		start(&b);
+		poll(&a);
+		word[i] = cpu_to_le32(0xdeadbeef);
+		poll(&b);
+		sluice_session_beat(&a);
+		sluice_session_beat(&b);
+		settle();
+		assert_false(a.broken);
+		assert_false(b.broken);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(beat_says_all_again),
 		T(init_publishes_nothing), T(either_side_first), T(up_is_told_once),
 		T(leftovers_of_an_earlier_life), T(messages_both_ways), T(indices_wrap),
 		T(full_ring), T(message_is_a_private_copy), T(restart_empties_the_rings),
