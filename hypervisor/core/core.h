@@ -26,8 +26,7 @@
 #define SLUICE_RX_BUDGET	(2 * SLUICE_SHM_MSG_RING)
 /* A session younger than this does not start again at once: no flapping. */
 #define SLUICE_STABLE_MS	1000
-#define SLUICE_BACKOFF_MIN_MS	1000
-#define SLUICE_BACKOFF_MAX_MS	64000
+#define SLUICE_BACKOFF_MIN_MS	1000u
 
 /* Bits of sluice_channel.flags */
 #define SLUICE_CHANNEL_BREAK	0	/* break_reason is set */
@@ -58,6 +57,7 @@ struct sluice_event {
 };
 
 extern unsigned int sluice_peer_timeout_ms;
+extern unsigned int sluice_backoff_max_ms;
 
 static inline u64 sluice_now_ms(void)
 {

@@ -180,6 +180,7 @@ static void sluice_session_start(struct sluice_channel *ch)
 
 static void sluice_session_ended(struct sluice_channel *ch, const char *reason, bool broken)
 {
+	u32 longest = READ_ONCE(sluice_backoff_max_ms);
 	u64 now = sluice_now_ms();
 	u64 wait = 0;
 
@@ -190,10 +191,9 @@ static void sluice_session_ended(struct sluice_channel *ch, const char *reason, 
 
 	if (broken) {
 		/* the longer the more often it happens in a row */
-		if (now - ch->up_ms > SLUICE_BACKOFF_MAX_MS)
+		if (now - ch->up_ms > longest)
 			ch->backoff_ms = 0;
-		ch->backoff_ms = clamp(2 * ch->backoff_ms, SLUICE_BACKOFF_MIN_MS,
-				       SLUICE_BACKOFF_MAX_MS);
+		ch->backoff_ms = clamp(2 * ch->backoff_ms, SLUICE_BACKOFF_MIN_MS, longest);
 		wait = ch->backoff_ms;
 		ch->nr_broken++;
 		if (__ratelimit(&ch->ratelimit))

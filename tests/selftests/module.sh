@@ -69,6 +69,17 @@ timeout_parameter() {
 	unload sluice
 }
 
+backoff_parameter() {
+	local p=/sys/module/sluice/parameters/backoff_max_ms
+	modprobe sluice
+	[[ $(cat $p) == 64000 ]]
+	rejects 999 $p
+	rejects 600001 $p
+	echo 2000 >$p
+	[[ $(cat $p) == 2000 ]]
+	unload sluice
+}
+
 unload_all
 for order in $orders; do
 	ktap_test "load in the order $order" load_in_order "$order"
@@ -87,5 +98,6 @@ ktap_test "refused: pairs=9" refused sluice_loopback pairs=9 "pairs=9: give 1 to
 ktap_test "refused: window=3" refused sluice_loopback window=3 "window=3: give an even number"
 ktap_test "refused: ctrl_kb=100" refused sluice_loopback ctrl_kb=100 "ctrl_kb=100: give 256 to 8192"
 ktap_test "peer_timeout_ms has limits" timeout_parameter
+ktap_test "backoff_max_ms has limits" backoff_parameter
 unload_all
 ktap_end
