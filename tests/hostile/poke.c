@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * poke - writes into a destination's shared memory, from outside of its VMs
+ *
+ *	poke FILE set OFFSET BYTES VALUE MS		little endian, again and again for MS
+ *	poke FILE add OFFSET BYTES VALUE
+ *	poke FILE get OFFSET BYTES
+ *	poke FILE fill OFFSET BYTES SEED		random bytes
+ *	poke FILE flip OFFSET BYTES SEED MS PER_MS	random words at random places
+ *
+ * FILE is /proc/PID/fd/N of the region server. OFFSET and BYTES as C writes numbers.
+ * Every value depends on the seed only, so a failure can be played again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile unsigned char *mem;
+static uint64_t mem_bytes;
+static uint64_t state;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "poke: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+static uint64_t number(const char *text)
+{
+	char *end;
+	uint64_t n;
+
+	errno = 0;
+	n = strtoull(text, &end, 0);
+	if (errno || end == text || *end) {
+		fprintf(stderr, "poke: '%s' is no number\n", text);
+		exit(2);
+	}
+	return n;
+}
+
+static uint64_t random64(void)
+{
+	state += 0x9e3779b97f4a7c15ull;		/* splitmix64 */
+	uint64_t z = state;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return z ^ z >> 31;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
+}
+
+/* The word is written in one piece, as a peer would: the victim may be reading it. */
+static void store(uint64_t at, uint64_t bytes, uint64_t val)
+{
+	if (at % bytes) {
+		fprintf(stderr, "poke: %#jx is not aligned\n", (uintmax_t)at);
+		exit(2);
+	}
+	switch (bytes) {
+	case 1:
+		*(volatile uint8_t *)(mem + at) = val;
+		break;
+	case 2:
+		*(volatile uint16_t *)(mem + at) = val;
+		break;
+	case 4:
+		*(volatile uint32_t *)(mem + at) = val;
+		break;
+	case 8:
+		*(volatile uint64_t *)(mem + at) = val;
+		break;
+	default:
+		fprintf(stderr, "poke: words have 1, 2, 4 or 8 bytes\n");
+		exit(2);
+	}
+}
+
+static uint64_t load(uint64_t at, uint64_t bytes)
+{
+	uint64_t val = 0;
+
+	while (bytes--)
+		val = val << 8 | mem[at + bytes];
+	return val;
+}
+
+static void hold(uint64_t at, uint64_t bytes, uint64_t val, uint64_t ms)
+{
+	uint64_t end = now_ms() + ms;
+
+	do {
+		store(at, bytes, val);
+		usleep(200);
+	} while (now_ms() < end);
+}
+
+/* Small numbers and powers of two get further than noise that fails the first check. */
+static uint32_t nasty(void)
+{
+	uint64_t r = random64();
+
+	switch (r >> 60) {
+	case 0 ... 3:
+		return r & 0xff;
+	case 4 ... 6:
+		return 1u << (r & 31);
+	case 7:
+		return UINT32_MAX - (r & 0xff);
+	case 8 ... 10:
+		return (r & 0x3ff) << 16 | (r >> 16 & 0x3ff);
+	default:
+		return r;
+	}
+}
+
+static void flip(uint64_t off, uint64_t bytes, uint64_t ms, uint64_t per_ms)
+{
+	uint64_t end = now_ms() + ms, i;
+
+	do {
+		for (i = 0; i < per_ms; i++)
+			store(off + random64() % (bytes / 4) * 4, 4, nasty());
+		usleep(1000);
+	} while (now_ms() < end);
+}
+
+static void usage(void)
+{
+	fprintf(stderr, "usage: poke FILE set OFFSET BYTES VALUE MS | add OFFSET BYTES VALUE |\n"
+		"       get OFFSET BYTES | fill OFFSET BYTES SEED | flip OFFSET BYTES SEED MS PER_MS\n");
+	exit(2);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t off, bytes, i;
+	struct stat st;
+	const char *what;
+	int fd;
+
+	if (argc < 5)
+		usage();
+	what = argv[2];
+	off = number(argv[3]);
+	bytes = number(argv[4]);
+
+	fd = open(argv[1], O_RDWR | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st))
+		die(argv[1]);
+	mem_bytes = st.st_size;
+	if (!bytes || off > mem_bytes || bytes > mem_bytes - off) {
+		fprintf(stderr, "poke: outside of the memory\n");
+		return 2;
+	}
+	mem = mmap(NULL, mem_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (mem == MAP_FAILED)
+		die("mmap");
+
+	if (!strcmp(what, "set") && argc == 7) {
+		hold(off, bytes, number(argv[5]), number(argv[6]));
+	} else if (!strcmp(what, "add") && argc == 6) {
+		store(off, bytes, load(off, bytes) + number(argv[5]));
+	} else if (!strcmp(what, "get") && argc == 5) {
+		printf("%ju\n", (uintmax_t)load(off, bytes));
+	} else if (!strcmp(what, "fill") && argc == 6) {
+		state = number(argv[5]);
+		for (i = 0; i < bytes; i++)
+			mem[off + i] = random64();
+	} else if (!strcmp(what, "flip") && argc == 8 && bytes >= 4 && off % 4 == 0) {
+		state = number(argv[5]);
+		flip(off, bytes, number(argv[6]), number(argv[7]));
+	} else {
+		usage();
+	}
+	return 0;
+}
