@@ -23,6 +23,8 @@ memory_goes_back() {
 	local before full punched other
 	set_size 0
 	wait_for 15 plugged_is 0
+	# what was retired before this test is given back after the last page is home
+	wait_for 30 uses_at_most guest1 2097152
 	before=$(on_host guest1 used)
 	punched=$(on_host guest1 punched)
 	other=$(on_host guest2 punched)
@@ -33,7 +35,7 @@ memory_goes_back() {
 	iperf client guest1 -n 20M | mbits_of
 	full=$(on_host guest1 used)
 	echo "used: $before at size 0, $full at 16M after 20 MB of TCP"
-	((full >= before + 1048576))
+	((full >= before + 262144))
 
 	set_size 0
 	wait_for 15 plugged_is 0
