@@ -6,6 +6,7 @@
  *	registry.c	channels and clients, who gets whom
  *	client.c	the thread that calls the client: attach, up, message, down, detach
  *	peer.c		the thread that watches the peer: session, heartbeat, messages
+ *	handshake.c	the constant pages that both sides publish before a session
  *	request.c	sending, and matching responses with requests
  *	debugfs.c	dump of a channel
  *
@@ -16,7 +17,7 @@
 #ifndef SLUICE_CORE_H
 #define SLUICE_CORE_H
 
-#include <linux/timekeeping.h>
+#include <linux/ktime.h>
 #include <sluice/channel.h>
 
 #define SLUICE_TICK_MS		250
@@ -87,6 +88,11 @@ void sluice_session_prepare(struct sluice_channel *ch);
 void sluice_session_begin(struct sluice_channel *ch);
 void sluice_session_again(struct sluice_channel *ch);
 void sluice_session_stop(struct sluice_channel *ch);
+
+/* handshake.c */
+bool sluice_peer_accept(struct sluice_channel *ch);
+int sluice_window_again(struct sluice_channel *ch);
+void sluice_page_publish(struct sluice_channel *ch);
 
 /* request.c */
 void sluice_requests_fail(struct sluice_channel *ch);
