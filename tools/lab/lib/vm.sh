@@ -11,6 +11,7 @@ vm_index() {
 	client) echo 1 ;;
 	driver) echo 2 ;;
 	solo) echo 3 ;;
+	dom0) echo 4 ;;
 	guest[1-9] | guest[1-9][0-9]) echo $((10 + ${1#guest})) ;;
 	*) return 1 ;;
 	esac
@@ -32,8 +33,21 @@ vm_mgmt_mac() {
 	printf '52:54:00:53:00:%02x\n' "$(vm_index "$1")"
 }
 
+vm_mgmt_addr() {
+	echo "10.0.2.$((100 + $(vm_index "$1")))"
+}
+
 vm_mac() {
 	printf '52:54:00:53:01:%02x\n' "$(vm_index "$1")"
+}
+
+# Xen's own network devices beside ours have a network of their own on the same wire.
+vm_stock_mac() {
+	printf '52:54:00:53:02:%02x\n' "$(vm_index "$1")"
+}
+
+vm_stock_addr() {
+	echo "10.78.0.$(vm_index "$1")"
 }
 
 # vm_known NAME - exits with the list of those that exist
@@ -51,7 +65,7 @@ vm_dir() {
 }
 
 vm_alive() {
-	process_alive "$lab_dir/$1/pid"
+	hv_vm_alive "$1"
 }
 
 vm_must_run() {

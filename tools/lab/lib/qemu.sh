@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# A VM that is a QEMU process: started and found here, whatever it is made of. The
+# labs of hv/ say what that is.
+# shellcheck disable=SC2154 # lab_* are sluice-lab's
+
+# Words of every kernel's command line, whoever boots it.
+qemu_cmdline="loglevel=5 panic=-1 mitigations=off audit=0 apparmor=0"
+qemu_cmdline+=" random.trust_cpu=on cryptomgr.notests watchdog_thresh=30"
+qemu_cmdline+=" rcupdate.rcu_cpu_stall_timeout=150 rcupdate.rcu_cpu_stall_suppress_at_boot=1"
+
+qemu_has_device() { # its status is 0 for a device that is not there, too
+	[[ $("$lab_qemu" -device "$1,help" 2>/dev/null) == "$1 options"* ]]
+}
+
+qemu_check() {
+	local text
+	text=$("$lab_qemu" --version 2>&1) ||
+		die "'$lab_qemu' does not run (tools/lab/packages host lab, or name one with --qemu): $text"
+	qemu_has_device "$lab_nic" ||
+		die "$lab_qemu has no NIC '$lab_nic' (igb needs QEMU 8 or newer: tools/lab/packages qemu)"
+}
+
+# ------------------------------------------------------------- accelerator
+
+# /dev/kvm may exist and hang with the first instruction of a guest. What counts
+# is that a VM gets to its init.
+qemu_probe_kvm() {
+	local log=$sluice_build/kvm-probe.log pid=$sluice_build/kvm-probe.pid
+
+	[[ -w /dev/kvm ]] || return 1
+	: >"$log"
+	process_start "$pid" "$log" "$lab_qemu" -accel kvm -machine q35 -cpu max -m 320 \
+		-display none -nodefaults -no-user-config -no-reboot -serial stdio \
+		-kernel "$sluice_build/kernels/$1/vmlinux" -initrd "$sluice_build/kernels/$1/base.cpio" \
+		-append "console=ttyS0 loglevel=3 panic=-1 sluice.probe"
+	# shellcheck disable=SC2317 # called by wait_for
+	qemu_probe_says() {
+		grep -q 'sluice: probe VM reached its init' "$log" || process_gone "$pid"
+	}
+	wait_for 10 qemu_probe_says || true
+	process_signal "$pid" KILL || true
+	rm -f "$pid"
+	grep -q 'sluice: probe VM reached its init' "$log"
+}
+
+# qemu_accel auto|kvm|tcg KERNEL -> kvm or tcg
+qemu_accel() {
+	local cache=$sluice_build/accel key
+
+	if [[ $1 != auto ]]; then
+		echo "$1"
+		return
+	fi
+	# Another boot, another machine or another QEMU asks again.
+	key="$(cat /proc/sys/kernel/random/boot_id) $("$lab_qemu" --version | head -n 1)"
+	if [[ $(sed -n 2p "$cache" 2>/dev/null) != "$key" ]]; then
+		if qemu_probe_kvm "$2"; then
+			printf 'kvm\n%s\n' "$key" >"$cache"
+		else
+			[[ ! -e /dev/kvm ]] || say "KVM is there but does not work: emulating (see kvm-probe.log)"
+			printf 'tcg\n%s\n' "$key" >"$cache"
+		fi
+	fi
+	head -n 1 "$cache"
+}
+
+# --------------------------------------------------------------------- VMs
+
+# What each has: no devices but those named, a console that is logged, a monitor.
+qemu_common_args() { # qemu_common_args VM ACCEL
+	printf '%s\n' -name "sluice-$lab_name-$1" -machine q35 -accel "$2" \
+		-display none -nodefaults -no-user-config -no-reboot \
+		-chardev "socket,id=console,path=$lab_run/$1.console,server=on,wait=off,logfile=$lab_dir/$1/console.log,logappend=on" \
+		-serial chardev:console \
+		-qmp "unix:$lab_run/$1.qmp,server=on,wait=off"
+}
+
+# A kernel of the lab with the image and the files of this VM.
+qemu_linux_args() { # qemu_linux_args VM
+	local kernel dir=$lab_dir/$1
+	kernel=$(lab_vm_option kernel "$1")
+	cat "$sluice_build/kernels/$kernel/base.cpio" "$dir/overlay.cpio" >"$dir/initrd.cpio"
+	printf '%s\n' -cpu max -kernel "$sluice_build/kernels/$kernel/vmlinux" \
+		-initrd "$dir/initrd.cpio" \
+		-append "console=ttyS0 no_timer_check $qemu_cmdline ${lab_cmdline:-}" \
+		-netdev "user,id=mgmt,restrict=on,hostfwd=tcp:127.0.0.1:0-$(vm_mgmt_addr "$1"):22" \
+		-device "virtio-net-pci,netdev=mgmt,mac=$(vm_mgmt_mac "$1"),romfile="
+}
+
+# The outside client listens on the wire and the driver domain connects, so the
+# driver domain can come late and can reboot.
+qemu_client_args() {
+	printf '%s\n' -smp 1 -m 448 \
+		-netdev "stream,id=wire,server=on,addr.type=unix,addr.path=$lab_run/wire.sock" \
+		-device "$lab_nic,netdev=wire,mac=$(vm_mac client),romfile="
+}
+
+qemu_wire_args() { # qemu_wire_args VM [,PROPERTY=VALUE]
+	printf '%s\n' \
+		-netdev "stream,id=wire,server=off,addr.type=unix,addr.path=$lab_run/wire.sock" \
+		-device "$lab_nic,netdev=wire,mac=$(vm_mac "$1"),romfile=${2:-}"
+}
+
+# qemu_start VM ARG... - and write down how ssh reaches it
+qemu_start() {
+	local v=$1 dir=$lab_dir/$1 port
+	shift
+
+	rm -f "$lab_run/$v".{console,qmp}
+	{
+		printf '# %s\n' "$(date -u)"
+		quote_words "$lab_qemu" "$@"
+		echo
+	} >>"$dir/qemu.log"
+	process_start "$dir/pid" "$dir/qemu.log" "$lab_qemu" "$@"
+	# shellcheck disable=SC2317 # called by wait_for
+	qemu_listens() {
+		process_alive "$dir/pid" || return 0
+		port=$(qemu_ssh_port "$v") && [[ $port ]]
+	}
+	if ! wait_for 20 qemu_listens || process_gone "$dir/pid"; then
+		tail -n 5 "$dir/qemu.log" >&2
+		die "QEMU of VM '$v' does not start; its output: $dir/qemu.log"
+	fi
+	vm_ssh_config "$v" "$port"
+}
+
+qemu_stop() {
+	vm_hangup "$1"
+	process_stop "$lab_dir/$1/pid"
+}
+
+# qmp VM JSON... - the answers, one per line
+qemu_qmp() {
+	local v=$1
+	shift
+	{
+		printf '%s\n' '{"execute":"qmp_capabilities"}' "$@"
+	} | socat -t 2 - "UNIX-CONNECT:$lab_run/$v.qmp" 2>/dev/null
+}
+
+# qemu_ssh_port VM [ADDRESS] - the port of this machine that leads to the VM, or to
+# an address inside of it. QEMU chose it itself: nobody can take it in between.
+qemu_ssh_port() {
+	qemu_qmp "$1" '{"execute":"human-monitor-command","arguments":{"command-line":"info usernet"}}' |
+		grep -o 'HOST_FORWARD\][^\\]*' |
+		awk -v to="${2:-}" 'to == "" || $5 == to { print $4; exit }'
+}
