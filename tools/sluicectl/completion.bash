@@ -41,6 +41,30 @@ _sluicectl_dest_set()
 	esac
 }
 
+_sluicectl_domains()
+{
+	xl list 2>/dev/null | sed -n '1!s/ .*//p'
+}
+
+_sluicectl_xen()
+{
+	case $2 in
+	*backend | *frontend) _sluicectl_domains ;;
+	*size) echo 2M 8M 32M ;;
+	*pairs) echo 1 2 4 ;;
+	*timeout) echo 1s 10s ;;
+	*mac | *name | *device) ;;
+	*)
+		echo --backend --frontend --device
+		if [[ $1 == attach ]]; then
+			echo --name --mac --size --max-size --pairs
+		else
+			echo --timeout --force
+		fi
+		;;
+	esac
+}
+
 _sluicectl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -51,7 +75,7 @@ _sluicectl()
 	done
 
 	case ${#plain[@]}:${plain[0]-}:${plain[1]-} in
-	0:*) list="dest port plan monitor help" ;;
+	0:*) list="dest port plan monitor xen help" ;;
 	1:dest:) list="show set help" ;;
 	1:port:) list="show help" ;;
 	1:plan:) list="help" ;;
@@ -59,9 +83,11 @@ _sluicectl()
 	2:dest:show) list="dev $(_sluicectl_dests)" ;;
 	3:dest:show) [[ $prev != dev ]] || list=$(_sluicectl_netdevs) ;;
 	2:port:show) list=$(_sluicectl_ports) ;;
+	1:xen:) list="attach detach list help" ;;
+	*:xen:attach | *:xen:detach) list=$(_sluicectl_xen "${plain[1]}" "$prev") ;;
 	*:dest:set) list=$(_sluicectl_dest_set "${#plain[@]}" "$prev") ;;
 	esac
-	[[ $cur != -* ]] || list="-j --json -p --pretty -s --statistics -V --version -h --help"
+	[[ $cur != -* || ${plain[0]-} == xen ]] || list="-j --json -p --pretty -s --statistics -V --version -h --help"
 	mapfile -t COMPREPLY < <(compgen -W "$list" -- "$cur")
 }
 

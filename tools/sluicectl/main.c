@@ -19,6 +19,7 @@ static const char help[] =
 "  port show [NETDEV]                NICs and what they demand of memory\n"
 "  plan                              what the destinations could still get\n"
 "  monitor [NAME]                    events as they happen\n"
+"  xen { attach | detach | list }    on Xen, in dom0: guests' interfaces\n"
 "  help\n"
 "\n"
 "Options:\n"
@@ -87,6 +88,7 @@ static const struct verb objects[] = {
 	{ "port",    port_main },
 	{ "plan",    plan_main },
 	{ "monitor", monitor_main },
+	{ "xen",     xen_main },
 	{ "help",    help_main },
 	{ NULL,      NULL },
 };
@@ -141,13 +143,25 @@ static int option_word(const char *word)
 	return option('?', word);
 }
 
+static bool option_known(const char *word)
+{
+	size_t i;
+
+	if (word[1] != '-')
+		return true;
+	for (i = 0; i < sizeof(option_names) / sizeof(*option_names); i++)
+		if (!strcmp(word + 2, option_names[i].name))
+			return true;
+	return false;
+}
+
 /*
  * Takes the options out of the words. They may stand anywhere before "--", as in
  * "monitor -j"; but "-1" is a (wrong) value, not an option, which getopt() would not know.
  */
 static int options_parse(char **words)
 {
-	char **to = words;
+	char **to = words, **first = words;
 	bool literal = false;
 	int status;
 
@@ -159,6 +173,8 @@ static int options_parse(char **words)
 			*to++ = *words;
 		} else if (!strcmp(word, "--")) {
 			literal = true;
+		} else if (to > first && !strcmp(*first, "xen") && !option_known(word)) {
+			*to++ = *words; /* its own settings are written --backend DOMAIN */
 		} else {
 			status = option_word(word);
 			if (status >= 0)

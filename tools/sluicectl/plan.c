@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "decode.h"
 #include "dest.h"
@@ -11,13 +12,15 @@
 #include "output.h"
 #include "size.h"
 #include "sluicectl.h"
+#include "xen.h"
 
 static const char plan_help[] =
 "Usage: sluicectl [OPTIONS] plan\n"
 "\n"
 "Shows for each destination its size, its limit and the room in between, and\n"
 "for some sizes how many destinations could have them and the memory it takes.\n"
-"The memory itself is only taken, and can only be refused, when a size is set.\n";
+"The memory itself is only taken, and can only be refused, when a size is set.\n"
+"In Xen's dom0: what the grant tables of the domains leave room for.\n";
 
 struct room {
 	char name[NAME_TEXT];
@@ -80,9 +83,9 @@ static uint64_t next_size(uint64_t size, uint64_t segment_bytes)
 	return size ? size * 4 : segment_bytes;
 }
 
-static void plan_json(const struct rooms *all)
+static void plan_json(const struct rooms *all, struct json_object *o)
 {
-	struct json_object *o = json_new(), *dests = json_new_array(), *sizes = json_new_array();
+	struct json_object *dests = json_new_array(), *sizes = json_new_array();
 	uint64_t size, memory;
 	unsigned int i;
 
@@ -108,7 +111,6 @@ static void plan_json(const struct rooms *all)
 	}
 	json_put(o, "dests", dests);
 	json_put(o, "sizes", sizes);
-	json_print(o);
 }
 
 static void plan_text(const struct rooms *all)
@@ -133,11 +135,31 @@ static void plan_text(const struct rooms *all)
 	}
 }
 
-int plan_main(char **args)
+/* Of the destinations of this machine. */
+static int plan_dests(struct json_object *json)
 {
 	struct rooms all = { .segment_bytes = 2u << 20 };
 	struct nl nl;
 	int status;
+
+	status = nl_open(&nl);
+	if (status)
+		return status;
+	status = dest_each(&nl, collect, &all);
+	nl_close(&nl);
+	if (!status && json)
+		plan_json(&all, json);
+	else if (!status)
+		plan_text(&all);
+	free(all.room);
+	return status;
+}
+
+int plan_main(char **args)
+{
+	struct json_object *json = NULL;
+	bool toolstack, backend;
+	int status = EXIT_OK;
 
 	if (*args && !strncmp(*args, "help", strlen(*args)) && **args) {
 		fputs(plan_help, stdout);
@@ -145,15 +167,21 @@ int plan_main(char **args)
 	}
 	if (*args)
 		return fail(EXIT_USAGE, "plan takes no argument '%s'", *args);
-	status = nl_open(&nl);
-	if (status)
-		return status;
-	status = dest_each(&nl, collect, &all);
-	nl_close(&nl);
-	if (!status && opt.json)
-		plan_json(&all);
-	else if (!status)
-		plan_text(&all);
-	free(all.room);
+	if (opt.json)
+		json = json_new();
+	status = xen_plan(json);
+	toolstack = status != EXIT_ABSENT;
+	if (toolstack && status)
+		goto out;
+	/* dom0 need not be a driver domain itself. */
+	backend = !toolstack || !access("/sys/module/sluice_back", F_OK);
+	if (toolstack && backend && !json)
+		putchar('\n');
+	status = backend ? plan_dests(json) : EXIT_OK;
+out:
+	if (json && !status)
+		json_print(json);
+	else
+		json_object_put(json);
 	return status;
 }

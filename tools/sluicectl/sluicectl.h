@@ -6,6 +6,7 @@
  *	dest.c		dest show
  *	dest_set.c	dest set, and waiting for a resize
  *	port.c plan.c monitor.c	the other objects
+ *	xen*.c		Xen's toolstack (xen.h)
  *	decode.c	netlink messages to structures (decode.h)
  *	netlink.c	sockets, requests, errors (netlink.h)
  *	output.c	JSON and text
@@ -67,6 +68,7 @@ int dest_set(char **args);
 int port_main(char **args);
 int plan_main(char **args);
 int monitor_main(char **args);
+int xen_main(char **args);
 
 extern const char dest_help[];
 
