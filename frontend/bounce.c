@@ -12,14 +12,10 @@
 
 static u32 ring_slots_of(u32 ring)
 {
-	/* desc, avail and used with both event words, as vring_size() counts */
-	u32 bytes = 16 * ring + 2 * (3 + ring);
+	u32 bytes = vring_size(ring, SLUICE_SHADOW_ALIGN);
 
-	bytes = (bytes + SLUICE_BOUNCE_VRING_ALIGN - 1) & ~(SLUICE_BOUNCE_VRING_ALIGN - 1);
-	bytes += 2 * 3 + 8 * ring;
-	/* whole pages of the layout: what dma_alloc_coherent() promises */
-	return ((bytes + SLUICE_SHM_PAGE - 1) / SLUICE_SHM_PAGE) *
-	       (SLUICE_SHM_PAGE / SLUICE_BOUNCE_SLOT);
+	/* whole pages of the layout: none holds two queues */
+	return DIV_ROUND_UP(bytes, SLUICE_SHM_PAGE) * (SLUICE_SHM_PAGE / SLUICE_BOUNCE_SLOT);
 }
 
 int sluice_bounce_plan(struct sluice_bounce_plan *plan, u32 ctrl_bytes, u32 pairs,
@@ -54,8 +50,7 @@ int sluice_bounce_plan(struct sluice_bounce_plan *plan, u32 ctrl_bytes, u32 pair
 	plan->ring = ring;
 	plan->first = SLUICE_SHM_AREA_OFF >> SLUICE_BOUNCE_SHIFT;
 	plan->ring_chunk = ring_slots_of(ring);
-	/* one more than there are queues: a resize allocates before it frees */
-	plan->ring_slots = (2 * pairs + 1) * plan->ring_chunk;
+	plan->ring_slots = 2 * pairs * plan->ring_chunk;
 	rest = total - plan->ring_slots;
 	plan->rx_slots = region ? rest / 2 : RX_SLOTS(ring) * pairs;
 	if (plan->rx_slots > rest - rest / 4)
@@ -64,17 +59,16 @@ int sluice_bounce_plan(struct sluice_bounce_plan *plan, u32 ctrl_bytes, u32 pair
 	return 0;
 }
 
-void sluice_bounce_zone_init(struct sluice_bounce_zone *zone, u32 first, u32 nr, u32 chunk)
+void sluice_bounce_zone_init(struct sluice_bounce_zone *zone, u32 first, u32 nr)
 {
 	memset(zone, 0, sizeof(*zone));
 	zone->first = first;
 	zone->nr = nr;
-	zone->chunk = chunk;
 }
 
 /*
  * First run of @nr free slots in [@start, @end), relative numbers, or @end.
- * Runs start on multiples of the chunk and cross no window slot's edge.
+ * No run crosses a window slot's edge.
  */
 static u32 find_run(const struct sluice_bounce_zone *zone, u32 start, u32 end, u32 nr)
 {
@@ -82,7 +76,6 @@ static u32 find_run(const struct sluice_bounce_zone *zone, u32 start, u32 end, u
 
 	while (i < end) {
 		i = find_next_zero_bit(zone->taken, end, i);
-		i = DIV_ROUND_UP(i, zone->chunk) * zone->chunk;
 		last = i + nr;
 		if (last > end)
 			break;
@@ -105,7 +98,6 @@ int sluice_bounce_get(struct sluice_bounce_zone *zone, u32 nr)
 
 	if (!nr || nr > zone->nr || nr > SLUICE_BOUNCE_PER_EDGE)
 		goto full;
-	nr = DIV_ROUND_UP(nr, zone->chunk) * zone->chunk;
 	/* next fit: a queue frees in the order in which it took, mostly */
 	i = find_run(zone, zone->hint, zone->nr, nr);
 	if (i == zone->nr)
@@ -125,7 +117,6 @@ full:
 
 void sluice_bounce_put(struct sluice_bounce_zone *zone, u32 slot, u32 nr)
 {
-	nr = DIV_ROUND_UP(nr, zone->chunk) * zone->chunk;
 	bitmap_clear(zone->taken, slot - zone->first, nr);
 	zone->used -= nr;
 }

@@ -5,7 +5,7 @@
  * The control area is cut into slots of SLUICE_BOUNCE_SLOT bytes, numbered by
  * window offset. Three zones share it, so that none can starve another:
  *
- *	ring	virtqueue memory, in equal chunks (a resize cannot fragment it)
+ *	ring	shared virtqueues, a chunk for each
  *	rx	buffers that the device writes
  *	tx	buffers that the device reads
  *
@@ -20,6 +20,7 @@
 
 #include <sluice/os.h>
 #include <uapi/linux/sluice_shm.h>
+#include "shadow.h"
 
 #define SLUICE_BOUNCE_SHIFT	11
 #define SLUICE_BOUNCE_SLOT	(1u << SLUICE_BOUNCE_SHIFT)
@@ -27,13 +28,11 @@
 #define SLUICE_BOUNCE_PER_EDGE	(SLUICE_SHM_SEGMENT_BYTES >> SLUICE_BOUNCE_SHIFT)
 #define SLUICE_BOUNCE_RING_MIN	32u
 #define SLUICE_BOUNCE_RING_MAX	256u
-#define SLUICE_BOUNCE_VRING_ALIGN	64
 
 /**
  * struct sluice_bounce_zone - slots for one purpose
  * @first: number of the first slot: its window offset >> SLUICE_BOUNCE_SHIFT
  * @nr: slots
- * @chunk: requests are rounded up to and aligned on this many slots
  * @used: slots taken now
  * @peak: most slots ever taken
  * @hint: where the next search starts, relative to @first
@@ -45,7 +44,6 @@
 struct sluice_bounce_zone {
 	u32 first;
 	u32 nr;
-	u32 chunk;
 	u32 used;
 	u32 peak;
 	u32 hint;
@@ -57,7 +55,7 @@ struct sluice_bounce_zone {
  * struct sluice_bounce_plan - how the control area is divided
  * @pairs: queue pairs that it can feed
  * @ring: descriptors of each virtqueue
- * @ring_chunk: slots of one virtqueue's memory
+ * @ring_chunk: slots of one virtqueue: number i starts at slot @first + i * @ring_chunk
  * @first: number of the first slot of the area
  * @ring_slots: slots of the ring zone
  * @rx_slots: of the receive zone
@@ -92,9 +90,8 @@ int sluice_bounce_plan(struct sluice_bounce_plan *plan, u32 ctrl_bytes, u32 pair
  * @zone: filled in
  * @first: number of its first slot
  * @nr: slots, at most SLUICE_BOUNCE_MAX
- * @chunk: see struct sluice_bounce_zone; at least 1
  */
-void sluice_bounce_zone_init(struct sluice_bounce_zone *zone, u32 first, u32 nr, u32 chunk);
+void sluice_bounce_zone_init(struct sluice_bounce_zone *zone, u32 first, u32 nr);
 
 /**
  * sluice_bounce_get() - take consecutive slots

@@ -115,8 +115,6 @@ bool sluice_ctrlq_notify(struct virtqueue *vq)
 		elem->id = cpu_to_virtio32(vdev, head);
 		elem->len = cpu_to_virtio32(vdev, 1);
 		q->used_idx++;
-		/* the next one must notify too, if event indices are in use */
-		vring_avail_event(vring) = cpu_to_virtio16(vdev, q->last_avail);
 		/* pairs with the driver's barrier after it has seen the index */
 		smp_store_release(&vring->used->idx, cpu_to_virtio16(vdev, q->used_idx));
 	}

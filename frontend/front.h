@@ -5,6 +5,7 @@
  *	transport.c	the virtio device on a channel: its life, the client's callbacks
  *	config.c	virtio_config_ops: features, config space, status
  *	vqs.c		virtqueues: memory, notification both ways, reset of one
+ *	shadow.c	a virtqueue in two copies: the driver's, private, and the peer's (pure)
  *	peer.c		what the backend says of the device, and is told
  *	ctrlq.c		control virtqueue, answered on this side
  *	map.c		page -> window offset, or bounce (dma_map_ops / virtio_map_ops)
@@ -91,6 +92,19 @@ struct sluice_bounce_stats {
 };
 
 void sluice_front_bounce_stats(struct virtio_device *vdev, struct sluice_bounce_stats *st);
+
+/*
+ * vqs.c, for netdev.c: our driver takes what the backend has finished when it wants to, and
+ * asks for the callback itself, in place of virtio_ring's calls. Any context.
+ */
+/* Something new for virtqueue_get_buf()? */
+bool sluice_vqs_harvest(struct virtqueue *vq);
+/* Tell the backend of what was added; true if that took a doorbell. */
+bool sluice_vqs_kick(struct virtqueue *vq);
+/* Call back when the next buffer is done; @delayed: when most are. True: some are already. */
+bool sluice_vqs_arm(struct virtqueue *vq, bool delayed);
+/* Ring, in case a doorbell was lost. */
+void sluice_vqs_ring(struct virtqueue *vq);
 
 /* map.c, for region.c: this segment's pages map to its window offsets. */
 int sluice_map_add_segment(struct sluice_front *f, unsigned int slot);

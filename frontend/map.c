@@ -27,8 +27,8 @@
 #include "map.h"
 
 /*
- * Bus addresses of private virtqueue memory: above any window offset, so that
- * a peer that is told one by mistake refuses it.
+ * "Bus addresses" of the memory of virtqueues, which is private (shadow.h): above any
+ * window offset, so that a peer that is told one by mistake refuses it.
  */
 #define PRIVATE_BASE	BIT_ULL(62)
 
@@ -58,8 +58,7 @@ struct sluice_map {
 	void *ctrl_va;
 	struct xarray pages;	/* pfn -> window offset >> PAGE_SHIFT */
 	struct map_stats __percpu *stats;
-	struct bounce_pool ring, rx, tx;
-	bool private;
+	struct bounce_pool rx, tx;
 	u32 nr_slots;
 	struct bounce_map table[];	/* by slot number */
 };
@@ -232,54 +231,30 @@ static void unmap(struct sluice_map *map, dma_addr_t addr, size_t bytes,
 	spin_unlock_irqrestore(&pool->lock, flags);
 }
 
-/* virtqueue memory */
-static void *ring_alloc(struct sluice_map *map, size_t bytes, dma_addr_t *addr, gfp_t gfp)
+/*
+ * virtqueue memory: ordinary memory of this machine. What the peer has of a virtqueue
+ * lies in the control area, and virtio_ring never sees it.
+ */
+static void *ring_alloc(size_t bytes, dma_addr_t *addr, gfp_t gfp)
 {
-	unsigned long flags;
-	void *va;
-	int slot;
+	void *va = alloc_pages_exact(bytes, gfp | __GFP_ZERO);
 
-	if (map->private) {
-		va = alloc_pages_exact(bytes, gfp | __GFP_ZERO);
-		*addr = PRIVATE_BASE;
-		return va;
-	}
-	spin_lock_irqsave(&map->ring.lock, flags);
-	slot = sluice_bounce_get(&map->ring.zone, sluice_bounce_slots(bytes));
-	spin_unlock_irqrestore(&map->ring.lock, flags);
-	if (slot < 0)
-		return NULL;
-	va = slot_va(map, slot);
-	memset(va, 0, bytes);
-	*addr = slot_addr(slot);
+	if (va)
+		*addr = PRIVATE_BASE | virt_to_phys(va);
 	return va;
-}
-
-static void ring_free(struct sluice_map *map, size_t bytes, void *va, dma_addr_t addr)
-{
-	unsigned long flags;
-
-	if (addr >= PRIVATE_BASE) {
-		free_pages_exact(va, bytes);
-		return;
-	}
-	spin_lock_irqsave(&map->ring.lock, flags);
-	sluice_bounce_put(&map->ring.zone, addr >> SLUICE_BOUNCE_SHIFT,
-			  sluice_bounce_slots(bytes));
-	spin_unlock_irqrestore(&map->ring.lock, flags);
 }
 
 /* the same as struct dma_map_ops */
 static void *op_alloc(struct device *dev, size_t bytes, dma_addr_t *addr, gfp_t gfp,
 		      unsigned long attrs)
 {
-	return ring_alloc(map_of(dev), bytes, addr, gfp);
+	return ring_alloc(bytes, addr, gfp);
 }
 
 static void op_free(struct device *dev, size_t bytes, void *va, dma_addr_t addr,
 		    unsigned long attrs)
 {
-	ring_free(map_of(dev), bytes, va, addr);
+	free_pages_exact(va, bytes);
 }
 
 static dma_addr_t op_map_page(struct device *dev, struct page *page, unsigned long offset,
@@ -399,20 +374,20 @@ int sluice_map_attach(struct device *dev, u64 *mask)
 	return dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
 }
 
-static void pool_init(struct bounce_pool *pool, u32 *slot, u32 nr, u32 chunk)
+static void pool_init(struct bounce_pool *pool, u32 *slot, u32 nr)
 {
 	spin_lock_init(&pool->lock);
-	sluice_bounce_zone_init(&pool->zone, *slot, nr, chunk);
+	sluice_bounce_zone_init(&pool->zone, *slot, nr);
 	*slot += nr;
 }
 
 int sluice_map_create(struct sluice_front *f, const struct sluice_bounce_plan *plan)
 {
-	u32 slot = plan->first;
+	u32 slot = plan->first + plan->ring_slots;
 	struct sluice_map *map;
 	u32 nr_slots;
 
-	nr_slots = slot + plan->ring_slots + plan->rx_slots + plan->tx_slots;
+	nr_slots = slot + plan->rx_slots + plan->tx_slots;
 	map = kvzalloc(struct_size(map, table, nr_slots), GFP_KERNEL);
 	if (!map)
 		return -ENOMEM;
@@ -425,9 +400,8 @@ int sluice_map_create(struct sluice_front *f, const struct sluice_bounce_plan *p
 	map->ctrl_va = f->ch->ctrl_va;
 	map->nr_slots = nr_slots;
 	xa_init(&map->pages);
-	pool_init(&map->ring, &slot, plan->ring_slots, plan->ring_chunk);
-	pool_init(&map->rx, &slot, plan->rx_slots, 1);
-	pool_init(&map->tx, &slot, plan->tx_slots, 1);
+	pool_init(&map->rx, &slot, plan->rx_slots);
+	pool_init(&map->tx, &slot, plan->tx_slots);
 	f->map = map;
 	return 0;
 }
@@ -442,11 +416,6 @@ void sluice_map_destroy(struct sluice_front *f)
 	xa_destroy(&map->pages);
 	free_percpu(map->stats);
 	kvfree(map);
-}
-
-void sluice_map_private(struct sluice_map *map, bool private)
-{
-	map->private = private;
 }
 
 void *sluice_map_va(struct sluice_map *map, dma_addr_t addr, u32 len)

@@ -31,16 +31,6 @@ void sluice_map_destroy(struct sluice_front *f);
  */
 int sluice_map_attach(struct device *dev, u64 *mask);
 
-/**
- * sluice_map_private() - where the next virtqueue's memory comes from
- * @map: the mapping state
- * @private: true: ordinary memory that the peer cannot reach, under an address
- *	that means nothing to the peer
- *
- * The caller serialises this with the creation of virtqueues.
- */
-void sluice_map_private(struct sluice_map *map, bool private);
-
 /* Kernel address of @len bytes at a mapped bounce address, or NULL. */
 void *sluice_map_va(struct sluice_map *map, dma_addr_t addr, u32 len);
 

@@ -141,7 +141,7 @@ static void net_tx_timeout(struct net_device *dev, unsigned int index)
 	__netif_tx_lock_bh(netdev_get_tx_queue(dev, index));
 	sluice_tx_add(q, SLUICE_TX_TIMEOUTS, 1);
 	if (q->live)
-		virtqueue_notify(q->vq);
+		sluice_vqs_ring(q->vq);
 	__netif_tx_unlock_bh(netdev_get_tx_queue(dev, index));
 	local_bh_disable();
 	napi_schedule(&q->napi);

@@ -233,15 +233,6 @@ static inline void sluice_tx_add(struct sluice_txq *q, enum sluice_tx_count c, u
 	u64_stats_update_end(&q->syncp);
 }
 
-/* Softirqs off, or the queue's NAPI must not run. */
-static inline void sluice_net_schedule(struct napi_struct *napi, struct virtqueue *vq)
-{
-	if (napi_schedule_prep(napi)) {
-		virtqueue_disable_cb(vq);
-		__napi_schedule(napi);
-	}
-}
-
 /* queues.c; RTNL, or before registration */
 int sluice_net_alloc_queues(struct sluice_net *net);
 void sluice_net_free_queues(struct sluice_net *net);	/* after take_down */

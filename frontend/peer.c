@@ -10,18 +10,24 @@
 #include "transport.h"
 
 /* What may cross to the driver; anything else was not thought about. */
-#define FEATURES_PASSED (BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_RING_F_EVENT_IDX) | \
-			 BIT_ULL(VIRTIO_NET_F_CSUM) | BIT_ULL(VIRTIO_NET_F_GUEST_CSUM) | \
-			 BIT_ULL(VIRTIO_NET_F_MTU) | BIT_ULL(VIRTIO_NET_F_MAC) | \
-			 BIT_ULL(VIRTIO_NET_F_HOST_TSO4) | BIT_ULL(VIRTIO_NET_F_HOST_TSO6) | \
-			 BIT_ULL(VIRTIO_NET_F_HOST_ECN) | BIT_ULL(VIRTIO_NET_F_MRG_RXBUF) | \
-			 BIT_ULL(VIRTIO_NET_F_MQ) | FEATURES_GUEST_GSO)
+#define FEATURES_PASSED (BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_NET_F_CSUM) | \
+			 BIT_ULL(VIRTIO_NET_F_GUEST_CSUM) | BIT_ULL(VIRTIO_NET_F_MTU) | \
+			 BIT_ULL(VIRTIO_NET_F_MAC) | BIT_ULL(VIRTIO_NET_F_HOST_TSO4) | \
+			 BIT_ULL(VIRTIO_NET_F_HOST_TSO6) | BIT_ULL(VIRTIO_NET_F_HOST_ECN) | \
+			 BIT_ULL(VIRTIO_NET_F_MRG_RXBUF) | BIT_ULL(VIRTIO_NET_F_MQ) | \
+			 FEATURES_GUEST_GSO)
 #define FEATURES_GUEST_GSO (BIT_ULL(VIRTIO_NET_F_GUEST_TSO4) | \
 			    BIT_ULL(VIRTIO_NET_F_GUEST_TSO6) | \
 			    BIT_ULL(VIRTIO_NET_F_GUEST_ECN))
 /* The transport's own, whatever the backend offers. */
 #define FEATURES_OWN	(BIT_ULL(VIRTIO_F_ACCESS_PLATFORM) | BIT_ULL(VIRTIO_F_RING_RESET) | \
 			 BIT_ULL(VIRTIO_NET_F_STATUS))
+
+/*
+ * Negotiated between the transport and the device alone: with event indices virtio_ring
+ * would decide by those of its private ring when to notify.
+ */
+#define FEATURES_HIDDEN	BIT_ULL(VIRTIO_RING_F_EVENT_IDX)
 
 /* Receive space for two of the largest frames with their headers, in slots. */
 #define GSO_RX_SLOTS	(2 * ((65536 + 128) / SLUICE_BOUNCE_SLOT + 1))
@@ -224,19 +230,20 @@ static int set_status(struct sluice_transport *t, u8 status, u8 *answer)
 /**
  * sluice_peer_set_vq() - tell the backend where a virtqueue is
  * @t: the transport, locked
- * @vq: the queue
+ * @index: of the queue
+ *
+ * The shared ring is empty then, whatever the driver has put into its own.
  *
  * Context: process. Return: 0 or an error.
  */
-int sluice_peer_set_vq(struct sluice_transport *t, struct virtqueue *vq)
+int sluice_peer_set_vq(struct sluice_transport *t, unsigned int index)
 {
 	struct sluice_msg msg = { }, resp;
+	int err;
 
-	msg.vqueue.index = cpu_to_le32(vq->index);
-	msg.vqueue.ring = cpu_to_le32(virtqueue_get_vring_size(vq));
-	msg.vqueue.desc = cpu_to_le64(virtqueue_get_desc_addr(vq));
-	msg.vqueue.avail = cpu_to_le64(virtqueue_get_avail_addr(vq));
-	msg.vqueue.used = cpu_to_le64(virtqueue_get_used_addr(vq));
+	err = sluice_vqs_connect(t, index, &msg.vqueue);
+	if (err)
+		return err;
 	return ask(t, &msg, &resp, SLUICE_MSG_SET_VQUEUE);
 }
 
@@ -254,7 +261,7 @@ static int tell_device(struct sluice_transport *t, const char **what)
 	if (err)
 		return err;
 	*what = "the features";
-	msg.features.features = cpu_to_le64(t->f->vdev->features & t->offered);
+	msg.features.features = cpu_to_le64((t->f->vdev->features | FEATURES_HIDDEN) & t->offered);
 	err = ask(t, &msg, &resp, SLUICE_MSG_SET_FEATURES);
 	if (err)
 		return err;
@@ -266,12 +273,9 @@ static int tell_device(struct sluice_transport *t, const char **what)
 		return -EOPNOTSUPP;
 	*what = "a virtqueue";
 	for (i = 0; i < SLUICE_SHM_MAX_VQS; i++) {
-		/* stable: whoever changes it holds t->lock */
-		struct virtqueue *vq = t->pair[i / 2].vq[i % 2];
-
-		if (!vq)
+		if (!t->vq[i].vq)	/* stable: whoever changes it holds t->lock */
 			continue;
-		err = sluice_peer_set_vq(t, vq);
+		err = sluice_peer_set_vq(t, i);
 		if (err)
 			return err;
 	}
@@ -301,9 +305,8 @@ static void start(struct sluice_transport *t)
 	t->told = true;
 	WRITE_ONCE(t->live, true);
 	sluice_transport_changed(t);
-	/* what was put into the queues before now rang nobody */
-	for (i = 0; i < t->f->nr_pairs; i++)
-		sluice_channel_ring(t->f->ch, 1 + i);
+	for (i = 0; i < ARRAY_SIZE(t->vq); i++)
+		sluice_vqs_start(t, i);
 	mod_delayed_work(system_wq, &t->backstop, 0);
 }
 

@@ -143,10 +143,8 @@ static void refill(struct sluice_rxq *q)
 		posted += fill_bounce(q, limit);
 	else if (q->nr_region < low)
 		posted += fill_bounce(q, min(limit, low - q->nr_region));
-	if (posted && virtqueue_kick_prepare(q->vq)) {
-		virtqueue_notify(q->vq);
+	if (posted && sluice_vqs_kick(q->vq))
 		sluice_rx_inc(q, SLUICE_RX_KICKS);
-	}
 	if (q->nr_region + q->nr_bounce >= (share ? low : min(low, limit))) {
 		q->retry_ms = RX_RETRY_MIN_MS;
 		return;
@@ -161,7 +159,7 @@ static void rx_retry(struct timer_list *t)
 {
 	struct sluice_rxq *q = container_of(t, struct sluice_rxq, retry);
 
-	sluice_net_schedule(&q->napi, q->vq);
+	napi_schedule(&q->napi);
 }
 
 /* Next buffer of the virtqueue with its accounts settled; NULL if there is none. */
@@ -169,6 +167,8 @@ static struct page *next_buffer(struct sluice_rxq *q, unsigned int *len, bool *r
 {
 	void *token = virtqueue_get_buf(q->vq, len);
 
+	if (!token && sluice_vqs_harvest(q->vq))
+		token = virtqueue_get_buf(q->vq, len);
 	if (!token)
 		return NULL;
 	*region = token_region(token);
@@ -342,7 +342,7 @@ static void rx_frame(struct sluice_rxq *q, struct page *page, bool region, unsig
 static int rx_poll(struct napi_struct *napi, int budget)
 {
 	struct sluice_rxq *q = container_of(napi, struct sluice_rxq, napi);
-	unsigned int len, opaque, xdp_flush = 0;
+	unsigned int len, xdp_flush = 0;
 	struct bpf_prog *prog;
 	struct page *page;
 	bool region;
@@ -361,18 +361,12 @@ static int rx_poll(struct napi_struct *napi, int budget)
 	if (xdp_flush)
 		sluice_xdp_flush(q, xdp_flush);
 	give_flush(q);
-	/* the ring has told virtio_ring nonsense: it went silent, we do not */
-	if (unlikely(virtqueue_is_broken(q->vq)))
-		peer_broke(q, "used ring of a receive queue is corrupt");
-	else if (done < budget || q->vq->num_free >= SLUICE_NET_BATCH)
+	if (done < budget || q->vq->num_free >= SLUICE_NET_BATCH)
 		refill(q);
 	if (done == budget)
 		return done;
-	opaque = virtqueue_enable_cb_prepare(q->vq);
-	if (!napi_complete_done(napi, done))
-		virtqueue_disable_cb(q->vq);
-	else if (unlikely(virtqueue_poll(q->vq, opaque)))
-		sluice_net_schedule(napi, q->vq);
+	if (napi_complete_done(napi, done) && unlikely(sluice_vqs_arm(q->vq, false)))
+		napi_schedule(napi);
 	return done;
 }
 
@@ -380,7 +374,7 @@ void sluice_rx_callback(struct virtqueue *vq)
 {
 	struct sluice_net *net = vq->vdev->priv;
 
-	sluice_net_schedule(&net->rxq[vq->index / 2].napi, vq);
+	napi_schedule(&net->rxq[vq->index / 2].napi);
 }
 
 void sluice_rx_recycle(struct virtqueue *vq, void *token)
@@ -411,6 +405,6 @@ void sluice_rx_start(struct sluice_rxq *q)
 {
 	/* the first poll fills the queue */
 	local_bh_disable();
-	sluice_net_schedule(&q->napi, q->vq);
+	napi_schedule(&q->napi);
 	local_bh_enable();
 }

@@ -164,8 +164,8 @@ static int front_attach(struct sluice_channel *ch)
 	mutex_init(&t->lock);
 	spin_lock_init(&t->config_lock);
 	spin_lock_init(&t->ctrlq.lock);
-	for (i = 0; i < ARRAY_SIZE(t->pair); i++)
-		spin_lock_init(&t->pair[i].lock);
+	for (i = 0; i < ARRAY_SIZE(t->vq); i++)
+		spin_lock_init(&t->vq[i].lock);
 	INIT_WORK(&t->push, sluice_peer_push);
 	INIT_DELAYED_WORK(&t->backstop, sluice_vqs_backstop);
 

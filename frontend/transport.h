@@ -20,17 +20,22 @@
 #include <sluice_virtio.h>
 #include "bounce.h"
 #include "front.h"
+#include "shadow.h"
 
 #define SLUICE_FRONT_TIMEOUT_MS	1000
 
 /**
- * struct sluice_front_pair - a queue pair's virtqueues
- * @lock: @vq against doorbells; taken in hard irq
- * @vq: receive and transmit queue; NULL while not in use
+ * struct sluice_front_vq - a virtqueue of a pair
+ * @lock: all below against doorbells and a driver that notifies; taken in hard irq
+ * @vq: the driver's end, on a ring that is private; NULL while not in use
+ * @shadow: what crosses between that ring and the one in the control segment
+ * @on: the backend has it, so that anything may cross
  */
-struct sluice_front_pair {
-	spinlock_t lock;	/* vq */
-	struct virtqueue *vq[2];
+struct sluice_front_vq {
+	spinlock_t lock;	/* vq, shadow, on */
+	struct virtqueue *vq;
+	struct sluice_shadow *shadow;
+	bool on;
 };
 
 /**
@@ -56,7 +61,7 @@ struct sluice_ctrlq {
  * @up: a session stands
  * @dirty: the backend has been told of these virtqueues, in part at least
  * @told: the backend knows features, virtqueues and status
- * @live: @told and not being torn down: doorbells go through both ways
+ * @live: @told and not being torn down: @backstop goes on
  * @status: device status, as the driver set it
  * @offered: features that the backend offers
  * @features: features that the driver is offered
@@ -71,7 +76,7 @@ struct sluice_ctrlq {
  * @told_pairs: that the backend knows of
  * @push: tells the backend
  * @backstop: looks at the queues now and then, in case a doorbell was lost
- * @pair: queue pairs
+ * @vq: virtqueues of the pairs, by their index
  * @ctrlq: control virtqueue
  */
 struct sluice_transport {
@@ -95,7 +100,7 @@ struct sluice_transport {
 	u16 told_pairs;
 	struct work_struct push;
 	struct delayed_work backstop;
-	struct sluice_front_pair pair[SLUICE_SHM_MAX_PAIRS];
+	struct sluice_front_vq vq[SLUICE_SHM_MAX_VQS];
 	struct sluice_ctrlq ctrlq;
 };
 
@@ -113,8 +118,13 @@ int sluice_vqs_find(struct virtio_device *vdev, unsigned int nvqs,
 void sluice_vqs_del(struct virtio_device *vdev);
 int sluice_vqs_disable(struct virtqueue *vq);
 int sluice_vqs_enable(struct virtqueue *vq);
-/* No callback runs after it; the queues stay. */
+/* Nothing crosses and no callback runs after it; the queues stay. */
 void sluice_vqs_quiesce(struct sluice_transport *t);
+/* Begin with an empty shared ring, which the backend is then told of. Under t->lock. */
+int sluice_vqs_connect(struct sluice_transport *t, unsigned int index,
+		       struct sluice_msg_vqueue *msg);
+/* The backend has it: submit what the driver has added until now. Under t->lock. */
+void sluice_vqs_start(struct sluice_transport *t, unsigned int index);
 /* Call the drivers of this pair's queues, if they have something. Any context. */
 void sluice_vqs_interrupt(struct sluice_transport *t, unsigned int pair);
 void sluice_vqs_backstop(struct work_struct *work);
@@ -127,7 +137,7 @@ void sluice_peer_push(struct work_struct *work);
 /* The backend has stopped using all queues, or the session is over. Under t->lock. */
 void sluice_peer_reset(struct sluice_transport *t);
 void sluice_peer_reset_vq(struct sluice_transport *t, unsigned int index);
-int sluice_peer_set_vq(struct sluice_transport *t, struct virtqueue *vq);
+int sluice_peer_set_vq(struct sluice_transport *t, unsigned int index);
 
 /* ctrlq.c */
 void sluice_ctrlq_init(struct sluice_ctrlq *q, struct virtqueue *vq);

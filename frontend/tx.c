@@ -79,6 +79,7 @@ void sluice_tx_reclaim(struct sluice_txq *q, int budget)
 	unsigned int len, frames = 0, bytes = 0, skbs = 0, skb_bytes = 0;
 	struct sluice_tx_desc *d;
 
+	sluice_vqs_harvest(q->vq);
 	while ((d = virtqueue_get_buf(q->vq, &len))) {
 		frames++;
 		bytes += d->bytes;
@@ -98,7 +99,7 @@ void sluice_tx_reclaim(struct sluice_txq *q, int budget)
 
 void sluice_tx_kick(struct sluice_txq *q)
 {
-	if (virtqueue_kick_prepare(q->vq) && virtqueue_notify(q->vq))
+	if (sluice_vqs_kick(q->vq))
 		sluice_tx_add(q, SLUICE_TX_KICKS, 1);
 }
 
@@ -253,8 +254,8 @@ static void drop(struct sluice_txq *q, struct sk_buff *skb, enum sluice_tx_count
  */
 void sluice_tx_arm(struct sluice_txq *q)
 {
-	if (!virtqueue_enable_cb_delayed(q->vq))
-		sluice_net_schedule(&q->napi, q->vq);
+	if (sluice_vqs_arm(q->vq, true))
+		napi_schedule(&q->napi);
 }
 
 netdev_tx_t sluice_tx_xmit(struct sk_buff *skb, struct net_device *dev)
@@ -267,7 +268,6 @@ netdev_tx_t sluice_tx_xmit(struct sk_buff *skb, struct net_device *dev)
 	bool kick;
 	int err;
 
-	virtqueue_disable_cb(q->vq);
 	sluice_tx_reclaim(q, 0);
 	if (virtio_net_hdr_from_skb(skb, &hdr.hdr, true, false, 0)) {
 		drop(q, skb, SLUICE_TX_BAD_FRAME);
@@ -291,7 +291,7 @@ netdev_tx_t sluice_tx_xmit(struct sk_buff *skb, struct net_device *dev)
 	drop_pages(q, d);
 	sluice_tx_put_desc(q, d);
 busy:
-	if ((err == -ENOMEM || err == -ENOSPC) && !virtqueue_is_broken(q->vq)) {
+	if (err == -ENOMEM || err == -ENOSPC) {
 		if (wait_for_room(q)) {
 			sluice_tx_kick(q);
 			sluice_tx_arm(q);
@@ -323,26 +323,14 @@ static int tx_poll(struct napi_struct *napi, int budget)
 {
 	struct sluice_txq *q = container_of(napi, struct sluice_txq, napi);
 	struct netdev_queue *txq = netdev_queue_of(q);
-	unsigned int opaque;
-	bool again = false;
 
 	__netif_tx_lock(txq, smp_processor_id());
-	virtqueue_disable_cb(q->vq);
 	sluice_tx_reclaim(q, budget);
 	if (netif_tx_queue_stopped(txq) && q->vq->num_free >= SLUICE_NET_TX_SG)
 		netif_tx_wake_queue(txq);
-	opaque = virtqueue_enable_cb_prepare(q->vq);
-	if (!napi_complete_done(napi, 0))
-		virtqueue_disable_cb(q->vq);
-	else
-		again = virtqueue_poll(q->vq, opaque);
-	if (again && napi_schedule_prep(napi)) {
-		virtqueue_disable_cb(q->vq);
-		__napi_schedule(napi);
-	}
+	if (napi_complete_done(napi, 0) && unlikely(sluice_vqs_arm(q->vq, false)))
+		napi_schedule(napi);
 	__netif_tx_unlock(txq);
-	if (unlikely(virtqueue_is_broken(q->vq)))
-		sluice_channel_break(q->net->f->ch, "used ring of a transmit queue is corrupt");
 	return 0;
 }
 
@@ -351,7 +339,7 @@ void sluice_tx_callback(struct virtqueue *vq)
 	struct sluice_net *net = vq->vdev->priv;
 	struct sluice_txq *q = &net->txq[vq->index / 2];
 
-	sluice_net_schedule(&q->napi, vq);
+	napi_schedule(&q->napi);
 }
 
 static void tx_retry(struct timer_list *t)

@@ -2,34 +2,138 @@
 /*
  * Virtqueues of the transport: their memory, notification in both directions, and the
  * reset of a single one.
+ *
+ * The driver's end is virtio_ring on private memory, the peer's a ring in the control
+ * segment; shadow.c carries entries across. When:
+ *
+ *	the driver notifies	submit; for the stock driver harvest as well, since it looks for
+ *				completions when it sends
+ *	a doorbell comes	stock: harvest, arm, vring_interrupt(). Ours: its callback,
+ *				which schedules NAPI; nothing more comes until that arms again
+ *	our driver polls	harvest; arm when it is done
  */
+#include <linux/slab.h>
 #include "map.h"
 #include "transport.h"
 
 #define CTRLQ_RING	16
 #define BACKSTOP_MS	250
 
+/* What the backend did on this queue, if it broke the protocol. Locked. */
+static const char *vq_error(const struct sluice_front_vq *q)
+{
+	return q->on ? q->shadow->error : NULL;
+}
+
+/* The session ends over it. Without the queue's lock. */
+static void vq_check(struct sluice_transport *t, unsigned int index, const char *error)
+{
+	char reason[SLUICE_REASON_BYTES];
+
+	if (likely(!error))
+		return;
+	snprintf(reason, sizeof(reason), "%s queue %u: %s", index % 2 ? "transmit" : "receive",
+		 index / 2, error);
+	sluice_channel_break(t->f->ch, reason);
+}
+
+/* True if it took a doorbell. */
+static bool vq_submit(struct sluice_transport *t, unsigned int index, bool harvest)
+{
+	struct sluice_front_vq *q = &t->vq[index];
+	unsigned long flags;
+	const char *error;
+	bool ring = false;
+
+	spin_lock_irqsave(&q->lock, flags);
+	/* before the backend has the queue, entries wait for sluice_vqs_start() */
+	if (q->on) {
+		ring = sluice_shadow_submit(q->shadow);
+		if (harvest)
+			sluice_shadow_harvest(q->shadow);
+	}
+	error = vq_error(q);
+	spin_unlock_irqrestore(&q->lock, flags);
+	vq_check(t, index, error);
+	if (ring)
+		sluice_channel_ring(t->f->ch, 1 + index / 2);
+	return ring;
+}
+
+/*
+ * What the stock driver finds here is announced by the doorbell that was armed before: the
+ * backend has passed that index, so it rings, and then the callback comes.
+ */
 static bool vq_notify(struct virtqueue *vq)
 {
-	struct sluice_transport *t = sluice_transport_of(vq->vdev);
-
-	/*
-	 * Before the backend knows the queue there is nobody to notify; once it does,
-	 * sluice_peer_push() rings every pair.
-	 */
-	if (READ_ONCE(t->live))
-		sluice_channel_ring(t->f->ch, 1 + vq->index / 2);
+	vq_submit(sluice_transport_of(vq->vdev), vq->index, sluice_front_stock);
 	return true;
 }
 
-static void vq_publish(struct sluice_transport *t, unsigned int index, struct virtqueue *vq)
+bool sluice_vqs_kick(struct virtqueue *vq)
 {
-	struct sluice_front_pair *pair = &t->pair[index / 2];
+	virtqueue_kick_prepare(vq);	/* says yes always, the wish is in the shared ring */
+	return vq_submit(sluice_transport_of(vq->vdev), vq->index, false);
+}
+
+void sluice_vqs_ring(struct virtqueue *vq)
+{
+	struct sluice_transport *t = sluice_transport_of(vq->vdev);
+
+	vq_submit(t, vq->index, false);
+	sluice_channel_ring(t->f->ch, 1 + vq->index / 2);
+}
+
+bool sluice_vqs_harvest(struct virtqueue *vq)
+{
+	struct sluice_transport *t = sluice_transport_of(vq->vdev);
+	struct sluice_front_vq *q = &t->vq[vq->index];
+	unsigned long flags;
+	const char *error;
+	int ret = 0;
+
+	/* pairs with the release in sluice_vqs_start(): the shared ring is known */
+	if (!smp_load_acquire(&q->on) || !sluice_shadow_pending(q->shadow))
+		return false;
+	spin_lock_irqsave(&q->lock, flags);
+	if (q->on)
+		ret = sluice_shadow_harvest(q->shadow);
+	error = vq_error(q);
+	spin_unlock_irqrestore(&q->lock, flags);
+	vq_check(t, vq->index, error);
+	return ret > 0;
+}
+
+bool sluice_vqs_arm(struct virtqueue *vq, bool delayed)
+{
+	struct sluice_front_vq *q = &sluice_transport_of(vq->vdev)->vq[vq->index];
+	unsigned long flags;
+	bool some = false;
+
+	spin_lock_irqsave(&q->lock, flags);
+	if (q->on)
+		some = sluice_shadow_arm(q->shadow, delayed);
+	spin_unlock_irqrestore(&q->lock, flags);
+	return some;
+}
+
+/* Taking the lock also waits for a callback that runs now. */
+static void vq_off(struct sluice_front_vq *q)
+{
 	unsigned long flags;
 
-	spin_lock_irqsave(&pair->lock, flags);
-	pair->vq[index % 2] = vq;
-	spin_unlock_irqrestore(&pair->lock, flags);
+	spin_lock_irqsave(&q->lock, flags);
+	WRITE_ONCE(q->on, false);
+	spin_unlock_irqrestore(&q->lock, flags);
+}
+
+static void vq_publish(struct sluice_front_vq *q, struct virtqueue *vq)
+{
+	vq_off(q);
+	q->vq = vq;	/* looked at only while on, or under the transport's lock */
+	/* our driver asks shadow.c: the calls of virtio_ring need not prepare for a callback */
+	if (vq && !sluice_front_stock)
+		virtqueue_disable_cb(vq);
 }
 
 /* The index of the control virtqueue, after those of all pairs; -1 if there is none. */
@@ -49,26 +153,32 @@ static struct virtqueue *vq_create(struct virtio_device *vdev, unsigned int inde
 	struct sluice_transport *t = f->transport;
 	bool ctrl = (int)index == ctrlq_index(vdev);
 	u32 ring = ctrl ? CTRLQ_RING : t->plan.ring;
+	struct sluice_shadow *shadow = NULL;
 	struct virtqueue *vq;
 
 	if (!ctrl && index >= 2 * f->nr_pairs)
 		return NULL;
-	/*
-	 * weak_barriers off: the other side may be another machine, and with
-	 * them x86 would do an atomic read-modify-write on shared memory.
-	 */
-	sluice_map_private(f->map, ctrl);
-	vq = vring_create_virtqueue(index, ring, SLUICE_BOUNCE_VRING_ALIGN, vdev, false, false,
+	if (!ctrl) {
+		shadow = kvzalloc(struct_size(shadow, room, ring), GFP_KERNEL);
+		if (!shadow)
+			return NULL;
+		shadow->max = ring;
+	}
+	/* weak barriers: what virtio_ring shares, it shares with this kernel */
+	vq = vring_create_virtqueue(index, ring, SLUICE_SHADOW_ALIGN, vdev, true, false,
 				    info->ctx, ctrl ? sluice_ctrlq_notify : vq_notify,
 				    info->callback, info->name);
-	sluice_map_private(f->map, false);
-	if (!vq)
+	if (!vq) {
+		kvfree(shadow);
 		return NULL;
+	}
 	vq->num_max = ring;
-	if (ctrl)
+	if (ctrl) {
 		sluice_ctrlq_init(&t->ctrlq, vq);
-	else
-		vq_publish(t, index, vq);
+		return vq;
+	}
+	t->vq[index].shadow = shadow;
+	vq_publish(&t->vq[index], vq);
 	return vq;
 }
 
@@ -95,23 +205,65 @@ void sluice_vqs_quiesce(struct sluice_transport *t)
 {
 	unsigned int i;
 
-	/* taking the lock also waits for a callback that runs now */
-	for (i = 0; i < SLUICE_SHM_MAX_VQS; i++)
-		vq_publish(t, i, NULL);
+	for (i = 0; i < ARRAY_SIZE(t->vq); i++)
+		vq_off(&t->vq[i]);
 }
 
 void sluice_vqs_del(struct virtio_device *vdev)
 {
 	struct sluice_transport *t = sluice_transport_of(vdev);
 	struct virtqueue *vq, *next;
+	unsigned int i;
 
 	mutex_lock(&t->lock);
 	WRITE_ONCE(t->live, false);
-	sluice_vqs_quiesce(t);
+	for (i = 0; i < ARRAY_SIZE(t->vq); i++)
+		vq_publish(&t->vq[i], NULL);
 	sluice_peer_reset(t);	/* nothing to do after an ordinary reset */
 	mutex_unlock(&t->lock);
 	list_for_each_entry_safe(vq, next, &vdev->vqs, list)
 		vring_del_virtqueue(vq);
+	for (i = 0; i < ARRAY_SIZE(t->vq); i++) {
+		kvfree(t->vq[i].shadow);
+		t->vq[i].shadow = NULL;
+	}
+}
+
+int sluice_vqs_connect(struct sluice_transport *t, unsigned int index,
+		       struct sluice_msg_vqueue *msg)
+{
+	u64 off = (u64)(t->plan.first + index * t->plan.ring_chunk) << SLUICE_BOUNCE_SHIFT;
+	struct sluice_front_vq *q = &t->vq[index];
+	void *va = t->f->ch->ctrl_va + off;
+	struct vring *shared = &q->shadow->shared;
+	unsigned long flags;
+	int err;
+
+	spin_lock_irqsave(&q->lock, flags);
+	err = sluice_shadow_start(q->shadow, virtqueue_get_vring(q->vq), va,
+				  t->offered & BIT_ULL(VIRTIO_RING_F_EVENT_IDX));
+	spin_unlock_irqrestore(&q->lock, flags);
+	if (err)
+		return err;
+	msg->index = cpu_to_le32(index);
+	msg->ring = cpu_to_le32(shared->num);
+	msg->desc = cpu_to_le64(off);
+	msg->avail = cpu_to_le64(off + ((void *)shared->avail - va));
+	msg->used = cpu_to_le64(off + ((void *)shared->used - va));
+	return 0;
+}
+
+void sluice_vqs_start(struct sluice_transport *t, unsigned int index)
+{
+	struct sluice_front_vq *q = &t->vq[index];
+	unsigned long flags;
+
+	if (!q->vq)
+		return;
+	spin_lock_irqsave(&q->lock, flags);
+	smp_store_release(&q->on, true);	/* pairs with the acquire in sluice_vqs_harvest() */
+	spin_unlock_irqrestore(&q->lock, flags);
+	sluice_vqs_ring(q->vq);
 }
 
 int sluice_vqs_disable(struct virtqueue *vq)
@@ -121,7 +273,7 @@ int sluice_vqs_disable(struct virtqueue *vq)
 	if (!virtio_has_feature(vq->vdev, VIRTIO_F_RING_RESET))
 		return -ENOENT;
 	mutex_lock(&t->lock);
-	vq_publish(t, vq->index, NULL);
+	vq_publish(&t->vq[vq->index], NULL);
 	sluice_peer_reset_vq(t, vq->index);
 	mutex_unlock(&t->lock);
 	vq->reset = true;
@@ -134,6 +286,7 @@ int sluice_vqs_disable(struct virtqueue *vq)
 int sluice_vqs_enable(struct virtqueue *vq)
 {
 	struct sluice_transport *t = sluice_transport_of(vq->vdev);
+	int err = 0;
 
 	if (!vq->reset)
 		return -EBUSY;
@@ -142,49 +295,64 @@ int sluice_vqs_enable(struct virtqueue *vq)
 #endif
 	vq->reset = false;
 	mutex_lock(&t->lock);
-	vq_publish(t, vq->index, vq);
-	/*
-	 * If it cannot be told now, the session is over, and the next one
-	 * is told of all queues.
-	 */
-	if (t->told)
-		sluice_peer_set_vq(t, vq);
+	vq_publish(&t->vq[vq->index], vq);
+	if (t->told) {
+		err = sluice_peer_set_vq(t, vq->index);
+		if (!err)
+			sluice_vqs_start(t, vq->index);
+		else if (err != -ENOLINK)
+			sluice_channel_break(t->f->ch, "it refuses a virtqueue that it had");
+	}
+	/* the session is over, perhaps: the next one is told of all queues */
 	mutex_unlock(&t->lock);
 	return 0;
 }
 
-void sluice_vqs_interrupt(struct sluice_transport *t, unsigned int index)
+/*
+ * The stock driver asks nobody when it wants to be called, so this asks for it. Each
+ * round harvests or ends, and there is no more to harvest than was submitted.
+ */
+static void vq_interrupt_stock(struct sluice_front_vq *q)
 {
-	struct sluice_front_pair *pair = &t->pair[index];
-	bool task = !in_hardirq() && !irqs_disabled();
+	bool delayed = q->vq->index % 2;	/* as it does itself for what it sends */
+
+	do {
+		sluice_shadow_harvest(q->shadow);
+	} while (sluice_shadow_arm(q->shadow, delayed));
+	vring_interrupt(0, q->vq);
+}
+
+static void vq_interrupt(struct sluice_transport *t, unsigned int index)
+{
+	struct sluice_front_vq *q = &t->vq[index];
 	unsigned long flags;
-	unsigned int i;
+	const char *error;
+
+	spin_lock_irqsave(&q->lock, flags);
+	if (q->on) {
+		if (sluice_front_stock) {
+			vq_interrupt_stock(q);
+		} else if (sluice_shadow_pending(q->shadow)) {
+			sluice_shadow_disarm(q->shadow);
+			q->vq->callback(q->vq);
+		}
+	}
+	error = vq_error(q);
+	spin_unlock_irqrestore(&q->lock, flags);
+	vq_check(t, index, error);
+}
+
+void sluice_vqs_interrupt(struct sluice_transport *t, unsigned int pair)
+{
+	bool task = !in_hardirq() && !irqs_disabled();
 
 	/* The callbacks schedule NAPI, which shall run when we leave, not at the next tick. */
 	if (task)
 		local_bh_disable();
-	spin_lock_irqsave(&pair->lock, flags);
-	if (READ_ONCE(t->live))
-		for (i = 0; i < ARRAY_SIZE(pair->vq); i++)
-			if (pair->vq[i])
-				vring_interrupt(0, pair->vq[i]);
-	spin_unlock_irqrestore(&pair->lock, flags);
+	vq_interrupt(t, 2 * pair);
+	vq_interrupt(t, 2 * pair + 1);
 	if (task)
 		local_bh_enable();
-}
-
-static bool pair_broken(struct sluice_front_pair *pair)
-{
-	bool broken = false;
-	unsigned long flags;
-	unsigned int i;
-
-	spin_lock_irqsave(&pair->lock, flags);
-	for (i = 0; i < ARRAY_SIZE(pair->vq); i++)
-		if (pair->vq[i] && virtqueue_is_broken(pair->vq[i]))
-			broken = true;
-	spin_unlock_irqrestore(&pair->lock, flags);
-	return broken;
 }
 
 void sluice_vqs_backstop(struct work_struct *work)
@@ -193,17 +361,8 @@ void sluice_vqs_backstop(struct work_struct *work)
 						  struct sluice_transport, backstop);
 	unsigned int i;
 
-	for (i = 0; i < t->f->nr_pairs && READ_ONCE(t->live); i++) {
-		/*
-		 * virtio_ring stops using a queue whose used ring makes no sense, for
-		 * good. Ours heals: the session ends and the next one has new queues.
-		 */
-		if (pair_broken(&t->pair[i])) {
-			sluice_channel_break(t->f->ch, "nonsense in a used ring");
-			return;
-		}
+	for (i = 0; i < t->f->nr_pairs && READ_ONCE(t->live); i++)
 		sluice_vqs_interrupt(t, i);
-	}
 	if (READ_ONCE(t->live))
 		queue_delayed_work(system_wq, &t->backstop, msecs_to_jiffies(BACKSTOP_MS));
 }

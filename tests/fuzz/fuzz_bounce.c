@@ -55,9 +55,9 @@ static bool plan(void)
 	ring_slots = p.ring_chunk * 2 * p.pairs;
 	claim(p.ring_slots >= ring_slots);
 	if (flags & 16)
-		sluice_bounce_zone_init(&zone, p.first, p.ring_slots, p.ring_chunk);
+		sluice_bounce_zone_init(&zone, p.first + p.ring_slots + p.rx_slots, p.tx_slots);
 	else
-		sluice_bounce_zone_init(&zone, p.first + p.ring_slots, p.rx_slots, 1);
+		sluice_bounce_zone_init(&zone, p.first + p.ring_slots, p.rx_slots);
 	return true;
 }
 

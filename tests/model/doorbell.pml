@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Publishing an index and sleeping on a doorbell: hypervisor/core/vq.c with a
- * driver, one direction (the other is the same with the roles changed).
+ * Publishing an index and sleeping on a doorbell: hypervisor/core/vq.c with
+ * frontend/shadow.c, one direction (the other is the same with the roles changed).
  *
  *	producer			consumer
  *	write entries			look at the index; none there:
@@ -19,9 +19,13 @@
  * Lost wake-ups show as a deadlock, since the consumer ends after ITEMS; entries
  * read too early as a failed assertion; busy loops as non-progress cycles.
  *
- * -DFLAGS: notify flag in place of the event index. Seeded bugs, each of which
- * must be found: -DNO_MB_PRODUCER -DNO_MB_CONSUMER -DNO_RECHECK
- * -DEVENT_OFF_BY_ONE -DNO_RELEASE
+ * -DFLAGS: notify flag in place of the event index. -DPEEK: between its wish and its
+ * sleep the consumer takes what is there without wishing again, as the transport does
+ * when the stock driver notifies. -DDELAYED: it wishes for the bell when most of what
+ * is in flight is done, as for what was sent. Seeded bugs, each of which must be found:
+ * -DNO_MB_PRODUCER -DNO_MB_CONSUMER -DNO_RECHECK -DEVENT_OFF_BY_ONE -DNO_RELEASE;
+ * with -DPEEK -DWISH_IF_ANY: a bell with nothing behind it, which was taken before, is
+ * taken for nothing; with -DDELAYED -DDELAY_TOO_FAR
  */
 
 #define RING	2		/* entries */
@@ -41,6 +45,17 @@ bool bell;			/* coalesces */
 byte sb_entry[RING] = NONE;
 byte sb_index = NONE;
 byte sb_wish = NONE;
+
+#ifdef DELAYED
+#define FLYING		(ITEMS - consumed < RING -> ITEMS - consumed : RING)
+#ifdef DELAY_TOO_FAR
+#define DELAY		FLYING
+#else
+#define DELAY		(FLYING * 3 / 4)
+#endif
+#else
+#define DELAY		0
+#endif
 
 /* how far the consumer is; stands for the other direction's flow control */
 byte consumed;
@@ -98,36 +113,53 @@ active proctype producer()
 	od
 }
 
+byte last;			/* the consumer's index */
+bool any;
+
+/* take all that is there */
+inline pop()
+{
+	do
+	:: seen = index;
+		if
+		:: seen == last -> break
+		:: else ->
+			assert(entry[consumed % RING] == consumed);
+progress:		last = (last + 1) % MOD;
+			consumed++;
+			any = true
+		fi
+	od
+}
+
 active proctype consumer()
 {
-	byte last = 0, seen;
+	byte seen, delay;
 
 	do
 	:: consumed == ITEMS -> break
 	:: else ->
-#ifdef FLAGS
+#if defined(FLAGS) && !defined(PEEK)
 		WRITE(sb_wish, 1);
 #endif
-		/* pop until there is none */
-		do
-		:: seen = index;
-			if
-			:: seen == last -> break
-			:: else ->
-				assert(entry[consumed % RING] == consumed);
-progress:			last = (last + 1) % MOD;
-				consumed++
-			fi
-		od;
+		any = false;
+		pop();
 		if
 		:: consumed == ITEMS -> break
 		:: else
 		fi;
 		/* ask for a bell */
+		delay = DELAY;
+#ifdef WISH_IF_ANY
+		if
+		:: !any -> goto sleep
+		:: else
+		fi;
+#endif
 #ifdef FLAGS
 		WRITE(sb_wish, 0);
 #else
-		WRITE(sb_wish, last);
+		WRITE(sb_wish, (last + delay) % MOD);
 #endif
 #ifndef NO_MB_CONSUMER
 		sb_wish == NONE;
@@ -135,11 +167,22 @@ progress:			last = (last + 1) % MOD;
 #ifndef NO_RECHECK
 		seen = index;
 		if
-		:: seen != last -> skip		/* look again instead of sleeping */
-		:: else -> atomic { bell -> bell = false }
-		fi
-#else
-		atomic { bell -> bell = false }
+		:: (seen + MOD - last) % MOD > delay -> goto again	/* instead of sleeping */
+		:: else
+		fi;
 #endif
+sleep:
+#ifdef PEEK
+		if
+		:: pop();
+			if
+			:: consumed == ITEMS -> break
+			:: else
+			fi
+		:: skip
+		fi;
+#endif
+		atomic { bell -> bell = false };
+again:		skip
 	od
 }

@@ -4,6 +4,9 @@
  * others, under the thread sanitizer: buffers are plain memory, so an index that
  * is published without order is reported as a race on them. Everybody sleeps when
  * there is nothing to do; a lost doorbell is a sleep that does not end.
+ *
+ * The driver's ring is the device's, or frontend/shadow.c stands between the two, in
+ * both ways in which the transport uses it (frontend/vqs.c).
  */
 #include "test.h"
 #include <errno.h>
@@ -12,14 +15,27 @@
 #include <semaphore.h>
 #include <time.h>
 #include "driver.h"
+#include "frontend/shadow.h"
 
 #define NR_CHAINS	100000	/* more than 65536: both indices wrap */
 #define RING		64
 #define SLOT		256
 #define WAIT_S		20
 
+enum way {
+	DIRECT,
+	STOCK,		/* a thread of its own harvests and arms when a doorbell comes */
+	OURS,		/* the driver harvests, and arms before it sleeps */
+};
+
 static struct driver d;
 static struct sluice_vq vq;
+static enum way way;
+static bool stop;
+static sem_t bell_interrupt;
+static pthread_mutex_t shadow_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct sluice_shadow *shadow;
+static void *private_ring;
 static sem_t bell_driver, bell_device;
 static u32 bells, kicks;
 
@@ -74,6 +90,69 @@ static void check(bool ok, const char *what)
 	}
 }
 
+/* The driver's side of the transport. True if the device wants a doorbell. */
+static bool publish(void)
+{
+	bool ring = driver_publish(&d);
+
+	if (way == DIRECT)
+		return ring;
+	check(ring, "the private ring must always ask for a notification");
+	pthread_mutex_lock(&shadow_lock);
+	ring = sluice_shadow_submit(shadow);
+	if (way == STOCK)
+		check(sluice_shadow_harvest(shadow) >= 0, "harvest failed");
+	pthread_mutex_unlock(&shadow_lock);
+	return ring;
+}
+
+static int used(u32 *id, u32 *len)
+{
+	int ret = driver_used(&d, id, len);
+
+	if (ret || way != OURS || !sluice_shadow_pending(shadow))
+		return ret;
+	pthread_mutex_lock(&shadow_lock);
+	check(sluice_shadow_harvest(shadow) > 0, "pending, but nothing to harvest");
+	pthread_mutex_unlock(&shadow_lock);
+	return driver_used(&d, id, len);
+}
+
+/* Before sleeping; true if there is something already. */
+static bool enable_callback(u32 nr)
+{
+	bool some;
+
+	if (way == DIRECT)
+		return driver_enable_callback(&d);
+	if (way == STOCK)	/* virtqueue_poll() */
+		return le16toh(smp_load_acquire(&d.used->idx)) != d.used_seen;
+	pthread_mutex_lock(&shadow_lock);
+	some = sluice_shadow_arm(shadow, nr % 2);
+	pthread_mutex_unlock(&shadow_lock);
+	return some;
+}
+
+/* sluice_vqs_interrupt() for the stock driver. */
+static void *interrupt_main(void *arg)
+{
+	u32 turn = 0;
+
+	for (;; turn++) {
+		while (sem_wait(&bell_interrupt))
+			;
+		if (READ_ONCE(stop))
+			break;
+		pthread_mutex_lock(&shadow_lock);
+		do {
+			check(sluice_shadow_harvest(shadow) >= 0, "harvest failed");
+		} while (sluice_shadow_arm(shadow, turn % 2));
+		pthread_mutex_unlock(&shadow_lock);
+		sem_post(&bell_driver);
+	}
+	return arg;
+}
+
 static u32 word_of(u32 nr, u32 i)
 {
 	return nr * 2654435761u + i;
@@ -106,11 +185,11 @@ static void *driver_main(void *arg)
 			if (sent % 7 == 0)
 				break;
 		}
-		if (added && driver_publish(&d)) {
+		if (added && publish()) {
 			kicks++;
 			sem_post(&bell_device);
 		}
-		while (driver_used(&d, &id, &len)) {
+		while (used(&id, &len)) {
 			check(id < RING, "used id out of range");
 			want = number[id];
 			check(len == want % SLOT, "wrong used length");
@@ -125,7 +204,7 @@ static void *driver_main(void *arg)
 			continue;
 		forget_bells(&bell_driver);
 		dawdle(&seed);
-		if (!driver_enable_callback(&d))
+		if (!enable_callback(done))
 			wait_for(&bell_driver, "driver");
 	}
 	return arg;
@@ -166,6 +245,12 @@ static void *pop_main(void *arg)
 	return arg;
 }
 
+static void ring_driver(void)
+{
+	bells++;
+	sem_post(way == STOCK ? &bell_interrupt : &bell_driver);
+}
+
 static void *push_main(void *arg)
 {
 	struct sluice_vq_chain chain;
@@ -176,10 +261,8 @@ static void *push_main(void *arg)
 		if (!nic.nr) {
 			/* nothing left: now the driver must hear of what was pushed */
 			pthread_mutex_unlock(&nic.lock);
-			if (sluice_vq_publish(&vq)) {
-				bells++;
-				sem_post(&bell_driver);
-			}
+			if (sluice_vq_publish(&vq))
+				ring_driver();
 			pthread_mutex_lock(&nic.lock);
 			while (!nic.nr && !nic.end)
 				pthread_cond_wait(&nic.some, &nic.lock);
@@ -197,24 +280,51 @@ static void *push_main(void *arg)
 			((u32 *)chain.iov[0].va)[i] = ~word_of(nr, i);
 		sluice_vq_push(&vq, chain.head, nr % SLOT);
 		nr++;
-		if (nr % 16 == 0 && sluice_vq_publish(&vq)) {
-			bells++;
-			sem_post(&bell_driver);
-		}
+		if (nr % 16 == 0 && sluice_vq_publish(&vq))
+			ring_driver();
 	}
 	check(nr == NR_CHAINS, "chains lost inside of the device");
 	return arg;
 }
 
-static void run(bool event_idx)
+/* The driver on a ring of its own, the device on that of the shared memory. */
+static void connect(bool event_idx)
 {
-	pthread_t thread[3];
+	struct vring ring;
+
+	if (way == DIRECT) {
+		assert_int_equal(driver_connect(&d, &vq), 0);
+		return;
+	}
+	private_ring = aligned_alloc(4096, 4096);
+	assert_non_null(private_ring);
+	memset(private_ring, 0, 4096);
+	vring_init(&ring, RING, private_ring, SLUICE_SHADOW_ALIGN);
+	d.desc = ring.desc;
+	d.avail = ring.avail;
+	d.used = ring.used;
+	shadow = calloc(1, sizeof(*shadow) + RING * sizeof(shadow->room[0]));
+	assert_non_null(shadow);
+	shadow->max = RING;
+	assert_int_equal(sluice_shadow_start(shadow, &ring, d.memory + DRIVER_DESC_OFF,
+					     event_idx), 0);
+	assert_int_equal(sluice_vq_init(&vq, &d.win, RING, DRIVER_DESC_OFF,
+					(u8 *)shadow->shared.avail - d.memory,
+					(u8 *)shadow->shared.used - d.memory, event_idx), 0);
+}
+
+static void run(enum way how, bool event_idx)
+{
+	pthread_t thread[4];
 	int i;
 
-	driver_open(&d, RING, event_idx);
-	assert_int_equal(driver_connect(&d, &vq), 0);
+	way = how;
+	stop = false;
+	driver_open(&d, RING, way == DIRECT && event_idx);
+	connect(event_idx);
 	sem_init(&bell_driver, 0, 0);
 	sem_init(&bell_device, 0, 0);
+	sem_init(&bell_interrupt, 0, 0);
 	nic.first = 0;
 	nic.nr = 0;
 	nic.end = false;
@@ -223,31 +333,46 @@ static void run(bool event_idx)
 	assert_int_equal(pthread_create(&thread[0], NULL, driver_main, NULL), 0);
 	assert_int_equal(pthread_create(&thread[1], NULL, pop_main, NULL), 0);
 	assert_int_equal(pthread_create(&thread[2], NULL, push_main, NULL), 0);
+	assert_int_equal(pthread_create(&thread[3], NULL, interrupt_main, NULL), 0);
 	for (i = 0; i < 3; i++)
 		pthread_join(thread[i], NULL);
+	WRITE_ONCE(stop, true);
+	sem_post(&bell_interrupt);
+	pthread_join(thread[3], NULL);
 	printf("# %u chains, %u kicks, %u bells\n", NR_CHAINS, kicks, bells);
 	assert_int_equal(vq.used_idx, (u16)NR_CHAINS);
 	assert_int_equal(bitmap_weight(vq.in_flight, RING), 0);
+	if (way != DIRECT) {
+		assert_int_equal(shadow->used_idx, (u16)NR_CHAINS);
+		free(shadow);
+		free(private_ring);
+	}
 	driver_close(&d);
 }
 
-static void driver_and_device(void **unused)
-{
-	(void)unused;
-	run(false);
+#define THREADS(name, how, event_idx)			\
+static void name(void **unused)				\
+{							\
+	(void)unused;					\
+	run(how, event_idx);				\
 }
 
-static void driver_and_device_with_event_index(void **unused)
-{
-	(void)unused;
-	run(true);
-}
+THREADS(driver_and_device, DIRECT, false)
+THREADS(driver_and_device_with_event_index, DIRECT, true)
+THREADS(stock_driver_behind_shadow, STOCK, false)
+THREADS(stock_driver_behind_shadow_with_event_index, STOCK, true)
+THREADS(our_driver_behind_shadow, OURS, false)
+THREADS(our_driver_behind_shadow_with_event_index, OURS, true)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(driver_and_device),
 		cmocka_unit_test(driver_and_device_with_event_index),
+		cmocka_unit_test(stock_driver_behind_shadow),
+		cmocka_unit_test(stock_driver_behind_shadow_with_event_index),
+		cmocka_unit_test(our_driver_behind_shadow),
+		cmocka_unit_test(our_driver_behind_shadow_with_event_index),
 	};
 
 	return cmocka_run_group_tests_name("vq_threads", tests, NULL, NULL);

@@ -68,7 +68,8 @@
  * descriptors. Each virtqueue part lies inside the control area. Descriptors may point
  * into the control area (bounce) or into ACTIVE or RETIRING data
  * segments. A used length of 0 on a receive queue returns a buffer unused (done for
- * buffers in a segment that is being retired).
+ * buffers in a segment that is being retired). It is never more than the bytes that the
+ * device may write in that chain: 0 on a transmit queue.
  *
  * DOORBELLS
  *

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A virtqueue in two copies: what crosses between them. Pure code. */
+#include "shadow.h"
+
+static int shadow_error(struct sluice_shadow *s, const char *error)
+{
+	/* sluice_shadow_pending() looks without a lock */
+	WRITE_ONCE(s->error, error);
+	return -EPROTO;
+}
+
+/* Behind the rings: where each side says which index the other shall ring at. */
+static __virtio16 *shadow_used_event(const struct sluice_shadow *s)
+{
+	return &s->shared.avail->ring[s->shared.num];
+}
+
+static __virtio16 *shadow_avail_event(const struct sluice_shadow *s)
+{
+	return (__virtio16 *)&s->shared.used->ring[s->shared.num];
+}
+
+static u16 shadow_read16(const __virtio16 *shared)
+{
+	return le16_to_cpu((__force __le16)READ_ONCE(*shared));
+}
+
+static u32 shadow_read32(const __virtio32 *shared)
+{
+	return le32_to_cpu((__force __le32)READ_ONCE(*shared));
+}
+
+static void shadow_write16(__virtio16 *shared, u16 val)
+{
+	WRITE_ONCE(*shared, (__force __virtio16)cpu_to_le16(val));
+}
+
+/* What the driver wrote, as it is for the device: both are little endian. */
+static u16 shadow_own16(__virtio16 val)
+{
+	return le16_to_cpu((__force __le16)val);
+}
+
+int sluice_shadow_start(struct sluice_shadow *s, const struct vring *ring, void *shared_va,
+			bool event_idx)
+{
+	if (ring->num < 2 || ring->num > s->max || !is_power_of_2(ring->num))
+		return -EINVAL;
+	s->ring = *ring;
+	vring_init(&s->shared, ring->num, shared_va, SLUICE_SHADOW_ALIGN);
+	memset(shared_va, 0, vring_size(ring->num, SLUICE_SHADOW_ALIGN));
+	memset(s->room, 0, s->max * sizeof(s->room[0]));
+	s->event_idx = event_idx;
+	s->avail_idx = 0;
+	WRITE_ONCE(s->used_idx, 0);
+	WRITE_ONCE(s->error, NULL);
+	return 0;
+}
+
+/* Copy a chain to the same places of the shared table; bytes that the device may write. */
+static u32 shadow_copy_chain(struct sluice_shadow *s, u16 head)
+{
+	u32 mask = s->ring.num - 1, writable = 0, n;
+	u16 i = head;
+
+	/* the driver's table is private: the bound is against a mistake of our own */
+	for (n = 0; n <= mask; n++) {
+		const struct vring_desc *desc = &s->ring.desc[i & mask];
+		struct vring_desc *shared = &s->shared.desc[i & mask];
+		u16 flags = shadow_own16(desc->flags);
+
+		WRITE_ONCE(shared->addr, desc->addr);
+		WRITE_ONCE(shared->len, desc->len);
+		WRITE_ONCE(shared->flags, desc->flags);
+		WRITE_ONCE(shared->next, desc->next);
+		if (flags & VRING_DESC_F_WRITE)
+			writable += le32_to_cpu((__force __le32)desc->len);
+		if (!(flags & VRING_DESC_F_NEXT))
+			break;
+		i = shadow_own16(desc->next);
+	}
+	return writable;
+}
+
+bool sluice_shadow_submit(struct sluice_shadow *s)
+{
+	u16 mask = s->ring.num - 1, old = s->avail_idx, new, head;
+
+	if (unlikely(s->error))
+		return false;
+	/* pairs with virtio_ring's barrier before it writes avail->idx: what idx counts
+	 * is complete
+	 */
+	new = shadow_own16(sluice_load_acquire(&s->ring.avail->idx));
+	if (new == old)
+		return false;
+	while (s->avail_idx != new) {
+		head = shadow_own16(s->ring.avail->ring[s->avail_idx & mask]) & mask;
+		s->room[head] = shadow_copy_chain(s, head) + 1;
+		shadow_write16(&s->shared.avail->ring[s->avail_idx & mask], head);
+		s->avail_idx++;
+	}
+	/* pairs with the device's acquire in vq_look(): entries and descriptors are out */
+	sluice_store_release(&s->shared.avail->idx, (__force __virtio16)cpu_to_le16(new));
+	/* pairs with the device's barrier between asking for a doorbell and its last look
+	 * at avail->idx (sluice_vq_enable_notify()): one of us sees the other's write
+	 */
+	sluice_mb();
+	if (!s->event_idx)
+		return !(shadow_read16(&s->shared.used->flags) & VRING_USED_F_NO_NOTIFY);
+	/* any answer is harmless: at worst the peer rings itself, or sleeps on */
+	return vring_need_event(shadow_read16(shadow_avail_event(s)), new, old);
+}
+
+/* One entry of the shared used ring. */
+static int shadow_take(struct sluice_shadow *s)
+{
+	u16 at = s->used_idx & (s->ring.num - 1);
+	const struct vring_used_elem *shared = &s->shared.used->ring[at];
+	struct vring_used_elem *elem = &s->ring.used->ring[at];
+	u32 id = shadow_read32(&shared->id);
+	u32 len = shadow_read32(&shared->len);
+
+	/* virtio_ring would index its state by it */
+	if (id >= s->ring.num)
+		return shadow_error(s, "used id outside of the descriptor table");
+	id = array_index_nospec(id, s->ring.num);
+	/* given back twice, or never given: its buffer belongs to somebody else by now */
+	if (!s->room[id])
+		return shadow_error(s, "used id that is not in flight");
+	/* drivers take it for the length of what they received */
+	if (len >= s->room[id])
+		return shadow_error(s, "used length beyond what was posted");
+	s->room[id] = 0;
+	elem->id = (__force __virtio32)cpu_to_le32(id);
+	elem->len = (__force __virtio32)cpu_to_le32(len);
+	WRITE_ONCE(s->used_idx, s->used_idx + 1);
+	return 0;
+}
+
+int sluice_shadow_harvest(struct sluice_shadow *s)
+{
+	u16 idx, nr, i;
+
+	if (unlikely(s->error))
+		return -EPROTO;
+	/* pairs with the device's release in sluice_vq_publish(): entries, and the bytes
+	 * in the buffers, are complete
+	 */
+	idx = shadow_own16(sluice_load_acquire(&s->shared.used->idx));
+	nr = idx - s->used_idx;
+	if (!nr)
+		return 0;
+	/* more than the ring holds is a broken peer, not a loop count */
+	if (nr > s->ring.num)
+		return shadow_error(s, "used index jumped by more than the ring");
+	for (i = 0; i < nr; i++)
+		if (shadow_take(s))
+			return -EPROTO;
+	/* pairs with virtio_ring's barrier after it reads used->idx, perhaps on another
+	 * processor: the entries are complete. From here on it may reuse the heads.
+	 */
+	sluice_store_release(&s->ring.used->idx, (__force __virtio16)cpu_to_le16(idx));
+	return nr;
+}
+
+bool sluice_shadow_pending(const struct sluice_shadow *s)
+{
+	return shadow_read16(&s->shared.used->idx) != READ_ONCE(s->used_idx) &&
+	       !READ_ONCE(s->error);
+}
+
+bool sluice_shadow_arm(struct sluice_shadow *s, bool delayed)
+{
+	u16 delay = 0;
+
+	if (unlikely(s->error))
+		return false;
+	if (s->event_idx) {
+		/*
+		 * As virtqueue_enable_cb_delayed(). Never more than is in flight: the
+		 * device would ring for something that does not come.
+		 */
+		if (delayed)
+			delay = (u16)(s->avail_idx - s->used_idx) * 3 / 4;
+		shadow_write16(shadow_used_event(s), s->used_idx + delay);
+	} else {
+		shadow_write16(&s->shared.avail->flags, 0);
+	}
+	/* pairs with the device's barrier between publishing used->idx and reading what
+	 * we just wrote (sluice_vq_publish()): one of us sees the other's write
+	 */
+	sluice_mb();
+	return (u16)(shadow_read16(&s->shared.used->idx) - s->used_idx) > delay;
+}
+
+void sluice_shadow_disarm(struct sluice_shadow *s)
+{
+	/* with event indices the one in the past already says so */
+	if (!s->event_idx)
+		shadow_write16(&s->shared.avail->flags, VRING_AVAIL_F_NO_INTERRUPT);
+}

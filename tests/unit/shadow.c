@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * frontend/shadow.c between a driver on a private ring (driver.c) and a device on the
+ * shared one: the tests' own hand, or hypervisor/core/vq.c.
+ */
+#include "test.h"
+#include "driver.h"
+#include "frontend/shadow.h"
+
+#define NUM		8
+#define SHARED_OFF	DRIVER_DESC_OFF
+#define DATA(n)		(DRIVER_DATA_OFF + (n) * 2048ull)
+#define NEXT		VRING_DESC_F_NEXT
+#define WRITE		VRING_DESC_F_WRITE
+
+static struct driver d;
+static struct sluice_shadow *s;
+static u8 private_ring[4096] __aligned(64);
+static u16 used_idx;		/* the device's, by hand */
+
+static struct vring ring_of(u32 num)
+{
+	struct vring ring;
+
+	vring_init(&ring, num, private_ring, SLUICE_SHADOW_ALIGN);
+	return ring;
+}
+
+static int open_with(u32 num, bool event_idx)
+{
+	struct vring ring = ring_of(num);
+
+	driver_open(&d, num, false);
+	memset(private_ring, 0, sizeof(private_ring));
+	d.desc = ring.desc;
+	d.avail = ring.avail;
+	d.used = ring.used;
+	s = malloc(sizeof(*s) + num * sizeof(s->room[0]));
+	if (!s)
+		return -1;
+	memset(s, 0xee, sizeof(*s) + num * sizeof(s->room[0]));
+	s->max = num;
+	used_idx = 0;
+	return sluice_shadow_start(s, &ring, d.memory + SHARED_OFF, event_idx);
+}
+
+static int setup(void **unused)
+{
+	(void)unused;
+	return open_with(NUM, false);
+}
+
+static int setup_event(void **unused)
+{
+	(void)unused;
+	return open_with(NUM, true);
+}
+
+static int teardown(void **unused)
+{
+	(void)unused;
+	free(s);
+	driver_close(&d);
+	return 0;
+}
+
+/* One buffer of the driver's, submitted; its head. */
+static u16 give(u32 len, bool write)
+{
+	int head = driver_add(&d, DATA(0), len, write);
+
+	assert_true(head >= 0);
+	driver_publish(&d);
+	sluice_shadow_submit(s);
+	return head;
+}
+
+/* The device by hand: an entry, visible after use_publish(). */
+static void use(u32 id, u32 len)
+{
+	s->shared.used->ring[used_idx % s->shared.num].id = htole32(id);
+	s->shared.used->ring[used_idx % s->shared.num].len = htole32(len);
+	used_idx++;
+}
+
+static void use_publish(void)
+{
+	s->shared.used->idx = htole16(used_idx);
+}
+
+/* The peer broke the protocol in that way; the driver sees nothing of it, for good. */
+static void assert_broken(const char *error)
+{
+	u16 before = d.used->idx;
+
+	assert_true(sluice_shadow_pending(s));
+	assert_int_equal(sluice_shadow_harvest(s), -EPROTO);
+	assert_text(s->error, error);
+	assert_int_equal(d.used->idx, before);
+	s->shared.used->idx = htole16(s->used_idx);
+	assert_int_equal(sluice_shadow_harvest(s), -EPROTO);
+	assert_false(sluice_shadow_pending(s));
+	assert_false(sluice_shadow_arm(s, false));
+	driver_add(&d, DATA(0), 64, false);
+	driver_publish(&d);
+	assert_false(sluice_shadow_submit(s));
+}
+
+static void start_refuses_bad_sizes(void **unused)
+{
+	static const u32 bad[] = { 0, 1, 3, 7, 16, 1024, U32_MAX };
+	struct vring ring = ring_of(NUM);
+	size_t i;
+
+	(void)unused;
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		ring.num = bad[i];
+		assert_int_equal(sluice_shadow_start(s, &ring, d.memory + SHARED_OFF, true),
+				 -EINVAL);
+	}
+	/* a smaller one than there is room for, as after a resize */
+	ring = ring_of(4);
+	assert_int_equal(sluice_shadow_start(s, &ring, d.memory + SHARED_OFF, true), 0);
+	assert_int_equal(s->shared.num, 4);
+}
+
+static void start_forgets(void **unused)
+{
+	struct vring ring = ring_of(NUM);
+
+	(void)unused;
+	use(give(64, true) ^ 1, 1);
+	use_publish();
+	assert_broken("used id that is not in flight");
+	memset(d.memory + SHARED_OFF, 0xff, 1024);
+	memset(private_ring, 0, sizeof(private_ring));
+	d.avail_idx = 0;
+	assert_int_equal(sluice_shadow_start(s, &ring, d.memory + SHARED_OFF, false), 0);
+	assert_int_equal(s->shared.avail->idx, 0);
+	assert_false(sluice_shadow_pending(s));
+	assert_int_equal(sluice_shadow_harvest(s), 0);
+	used_idx = 0;
+	use(give(64, true), 64);
+	use_publish();
+	assert_int_equal(sluice_shadow_harvest(s), 1);
+}
+
+static void chain_is_copied_to_its_place(void **unused)
+{
+	(void)unused;
+	driver_desc(&d, 5, DATA(1), 100, NEXT, 2);
+	driver_desc(&d, 2, DATA(2), 200, NEXT | WRITE, 7);
+	driver_desc(&d, 7, DATA(3), 300, WRITE, 3);
+	driver_offer(&d, 5);
+	driver_publish(&d);
+	assert_true(sluice_shadow_submit(s));
+	assert_int_equal(le16toh(s->shared.avail->idx), 1);
+	assert_int_equal(le16toh(s->shared.avail->ring[0]), 5);
+	assert_memory_equal(&s->shared.desc[5], &d.desc[5], sizeof(d.desc[5]));
+	assert_memory_equal(&s->shared.desc[2], &d.desc[2], sizeof(d.desc[2]));
+	assert_memory_equal(&s->shared.desc[7], &d.desc[7], sizeof(d.desc[7]));
+	/* and nothing else */
+	assert_int_equal(s->shared.desc[3].len, 0);
+	/* what may be written is counted, not what may be read */
+	use(5, 500);
+	use_publish();
+	assert_int_equal(sluice_shadow_harvest(s), 1);
+	assert_int_equal(le32toh(d.used->ring[0].id), 5);
+	assert_int_equal(le32toh(d.used->ring[0].len), 500);
+	assert_int_equal(le16toh(d.used->idx), 1);
+	/* nothing new: no doorbell */
+	assert_false(sluice_shadow_submit(s));
+}
+
+/* Nothing of the table and the available ring is read back. */
+static void garbage_in_table_is_not_seen(void **unused)
+{
+	u32 id, len;
+	int i;
+
+	(void)unused;
+	for (i = 0; i < 3; i++)
+		give(64 + i, true);
+	memset(s->shared.desc, 0xff, NUM * sizeof(struct vring_desc));
+	memset(s->shared.avail, 0xff, sizeof(u16) * (3 + NUM));
+	for (i = 0; i < 3; i++)
+		use(NUM - 1 - i, 64 + i);	/* heads, as driver_add() takes them */
+	use_publish();
+	assert_int_equal(sluice_shadow_harvest(s), 3);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(driver_used(&d, &id, &len), 1);
+		assert_int_equal(id, NUM - 1 - i);
+		assert_int_equal(len, 64 + i);
+	}
+	assert_int_equal(driver_used(&d, &id, &len), 0);
+}
+
+static void id_outside(void **unused)
+{
+	(void)unused;
+	give(64, true);
+	use(NUM, 1);
+	use_publish();
+	assert_broken("used id outside of the descriptor table");
+}
+
+static void id_far_outside(void **unused)
+{
+	(void)unused;
+	give(64, true);
+	use(0x80000000u | (NUM - 1), 1);
+	use_publish();
+	assert_broken("used id outside of the descriptor table");
+}
+
+static void id_not_in_flight(void **unused)
+{
+	(void)unused;
+	use(give(64, true) ^ 1, 1);
+	use_publish();
+	assert_broken("used id that is not in flight");
+}
+
+/* The good one in front of a bad one is not delivered either. */
+static void id_twice(void **unused)
+{
+	u16 head = give(64, true);
+
+	(void)unused;
+	give(64, true);
+	use(head, 1);
+	use(head, 1);
+	use_publish();
+	assert_broken("used id that is not in flight");
+}
+
+/* A head in the middle of a chain is no head. */
+static void id_inside_of_a_chain(void **unused)
+{
+	(void)unused;
+	driver_desc(&d, 0, DATA(0), 64, NEXT | WRITE, 1);
+	driver_desc(&d, 1, DATA(1), 64, WRITE, 0);
+	driver_offer(&d, 0);
+	driver_publish(&d);
+	sluice_shadow_submit(s);
+	use(1, 64);
+	use_publish();
+	assert_broken("used id that is not in flight");
+}
+
+static void length_beyond(void **unused)
+{
+	(void)unused;
+	use(give(64, true), 65);
+	use_publish();
+	assert_broken("used length beyond what was posted");
+}
+
+static void length_absurd(void **unused)
+{
+	(void)unused;
+	use(give(64, true), U32_MAX);
+	use_publish();
+	assert_broken("used length beyond what was posted");
+}
+
+static void length_of_what_is_only_read(void **unused)
+{
+	u16 head = give(64, false);
+
+	(void)unused;
+	use(head, 0);
+	use_publish();
+	assert_int_equal(sluice_shadow_harvest(s), 1);
+	driver_put(&d, head);
+	use(give(64, false), 1);
+	use_publish();
+	assert_broken("used length beyond what was posted");
+}
+
+static void index_jumps(void **unused)
+{
+	(void)unused;
+	give(64, true);
+	s->shared.used->idx = htole16(NUM + 1);
+	assert_broken("used index jumped by more than the ring");
+}
+
+static void index_goes_back(void **unused)
+{
+	(void)unused;
+	give(64, true);
+	s->shared.used->idx = htole16(0xffff);
+	assert_broken("used index jumped by more than the ring");
+}
+
+/* More than is in flight, but not more than the ring. */
+static void index_ahead(void **unused)
+{
+	u16 head = give(64, true);
+
+	(void)unused;
+	s->shared.used->ring[0].id = htole32(head);
+	s->shared.used->idx = htole16(2);
+	assert_broken("used id that is not in flight");
+}
+
+static void doorbell_by_flag(void **unused)
+{
+	(void)unused;
+	driver_add(&d, DATA(0), 64, true);
+	driver_publish(&d);
+	assert_true(sluice_shadow_submit(s));
+	s->shared.used->flags = htole16(VRING_USED_F_NO_NOTIFY);
+	driver_add(&d, DATA(0), 64, true);
+	driver_publish(&d);
+	assert_false(sluice_shadow_submit(s));
+	/* the driver must be asked each time, whatever the device says */
+	assert_int_equal(d.used->flags, 0);
+
+	assert_int_equal(s->shared.avail->flags, 0);
+	sluice_shadow_disarm(s);
+	assert_int_equal(le16toh(s->shared.avail->flags), VRING_AVAIL_F_NO_INTERRUPT);
+	assert_false(sluice_shadow_arm(s, false));
+	assert_int_equal(s->shared.avail->flags, 0);
+	use(NUM - 1, 1);
+	use_publish();
+	assert_true(sluice_shadow_arm(s, true));
+	assert_int_equal(sluice_shadow_harvest(s), 1);
+	assert_false(sluice_shadow_arm(s, false));
+}
+
+static void doorbell_by_event_index(void **unused)
+{
+	__virtio16 *avail_event = (__virtio16 *)&s->shared.used->ring[NUM];
+	__virtio16 *used_event = &s->shared.avail->ring[NUM];
+	int i;
+
+	(void)unused;
+	/* asks at index 2: the third */
+	*avail_event = htole16(2);
+	for (i = 0; i < 5; i++) {
+		driver_add(&d, DATA(0), 64, true);
+		driver_publish(&d);
+		assert_int_equal(sluice_shadow_submit(s), i == 2);
+	}
+	assert_int_equal(*used_event, 0);	/* armed from the start */
+	for (i = 0; i < 2; i++)
+		use(NUM - 1 - i, 1);
+	use_publish();
+	assert_true(sluice_shadow_arm(s, false));
+	assert_int_equal(sluice_shadow_harvest(s), 2);
+	assert_false(sluice_shadow_arm(s, false));
+	assert_int_equal(le16toh(*used_event), 2);
+	/* three in flight: when two more are done, not at the third */
+	assert_false(sluice_shadow_arm(s, true));
+	assert_int_equal(le16toh(*used_event), 4);
+	for (i = 2; i < 4; i++)
+		use(NUM - 1 - i, 1);
+	use_publish();
+	assert_false(sluice_shadow_arm(s, true));
+	use(NUM - 5, 1);
+	use_publish();
+	assert_true(sluice_shadow_arm(s, true));
+	assert_int_equal(sluice_shadow_harvest(s), 3);
+	/* nothing in flight: the very next */
+	assert_false(sluice_shadow_arm(s, true));
+	assert_int_equal(le16toh(*used_event), 5);
+	sluice_shadow_disarm(s);
+	assert_int_equal(s->shared.avail->flags, 0);
+}
+
+/* Chains of all kinds, in and out of order, until both indices have wrapped. */
+static void round_trips(void **unused)
+{
+	static struct sluice_vq_chain chain[NUM];
+	static u16 next_of[NUM];
+	static u32 want[NUM];
+	u32 seed = 3, flying = 0, done = 0, id, len, i;
+	struct sluice_vq vq;
+
+	(void)unused;
+	assert_int_equal(sluice_vq_init(&vq, &d.win, NUM, SHARED_OFF,
+					(u8 *)s->shared.avail - d.memory,
+					(u8 *)s->shared.used - d.memory, true), 0);
+	while (done < 140000) {
+		while (d.nr_free && test_random(&seed) % 8) {
+			u32 nr = 1 + test_random(&seed) % min(d.nr_free, 3);
+			u16 head = d.free_head[d.nr_free - 1], at = head;
+			u32 writable = 0;
+
+			for (i = 0; i < nr; i++) {
+				bool write = i || test_random(&seed) % 2;
+				u16 next = i + 1 < nr ? d.free_head[d.nr_free - 2] : 0;
+				u32 bytes = 1 + test_random(&seed) % 2048;
+
+				d.nr_free--;
+				driver_desc(&d, at, DATA(at), bytes, (write ? WRITE : 0) |
+					    (i + 1 < nr ? NEXT : 0), next);
+				next_of[at] = i + 1 < nr ? next : NUM;
+				if (write)
+					writable += bytes;
+				at = next;
+			}
+			want[head] = writable;
+			driver_offer(&d, head);
+		}
+		driver_publish(&d);
+		sluice_shadow_submit(s);
+		while (sluice_vq_pop(&vq, &chain[flying]) == 1) {
+			assert_int_equal(chain[flying].in_bytes, want[chain[flying].head]);
+			flying++;
+		}
+		assert_null(vq.error);
+		while (flying && test_random(&seed) % 4) {
+			i = test_random(&seed) % flying;
+			sluice_vq_push(&vq, chain[i].head, chain[i].in_bytes);
+			chain[i] = chain[--flying];
+		}
+		sluice_vq_publish(&vq);
+		assert_true(sluice_shadow_harvest(s) >= 0);
+		while (driver_used(&d, &id, &len)) {
+			assert_int_equal(len, want[id]);
+			done++;
+			for (i = id; i < NUM; i = next_of[i])
+				driver_put(&d, i);
+		}
+	}
+	assert_null(s->error);
+}
+
+#define WITH(name, how)	cmocka_unit_test_setup_teardown(name, how, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH(start_refuses_bad_sizes, setup),
+		WITH(start_forgets, setup),
+		WITH(chain_is_copied_to_its_place, setup),
+		WITH(garbage_in_table_is_not_seen, setup),
+		WITH(id_outside, setup),
+		WITH(id_far_outside, setup),
+		WITH(id_not_in_flight, setup),
+		WITH(id_twice, setup),
+		WITH(id_inside_of_a_chain, setup),
+		WITH(length_beyond, setup),
+		WITH(length_absurd, setup),
+		WITH(length_of_what_is_only_read, setup),
+		WITH(index_jumps, setup),
+		WITH(index_goes_back, setup),
+		WITH(index_ahead, setup),
+		WITH(doorbell_by_flag, setup),
+		WITH(doorbell_by_event_index, setup_event),
+		WITH(round_trips, setup_event),
+	};
+
+	return cmocka_run_group_tests_name("shadow", tests, NULL, NULL);
+}
