@@ -167,7 +167,7 @@ nothing_changed
 ok $? "without Xen's libraries it says so"
 
 # what fits
-FAKE_XEN=small expect 2 "driver would have to share 9220K with its guests, and its grant table of 2 frames holds 4064K: raise max_grant_frames" \
+FAKE_XEN=small expect 2 "driver would have to share 9236K with its guests, and its grant table of 2 frames holds 4064K: raise max_grant_frames" \
 	"${at[@]}" --size 8M
 FAKE_XEN=no-maptrack expect 2 "guest1 would have to map .*maptrack table of 0 frames holds 0: raise max_maptrack_frames" \
 	"${at[@]}"
@@ -186,11 +186,23 @@ FAKE_XEN=version2 plan_of driver '[s["dests"] for s in d["sizes"]] == [63, 21, 7
 FAKE_XEN=no-maptrack plan_of driver 'd["sizes"][1]["limit"] == "maptrack of the guests" and d["sizes"][1]["dests"] == 0' \
 	"guests that may map nothing"
 expect 0 "" "${at[@]}" --size 64M
-plan_of driver 'd["granted_bytes"] == (64 << 20) + (257 << 12) and d["sizes"][2]["dests"] == 6' \
+plan_of driver 'd["granted_bytes"] == (64 << 20) + (289 << 12) and d["sizes"][2]["dests"] == 6' \
 	"what is attached is taken"
-plan_of guest1 'd["mapped_bytes"] == (64 << 20) + (257 << 12)' "and mapped"
+plan_of guest1 'd["mapped_bytes"] == (64 << 20) + (289 << 12)' "and mapped"
 expect 0 "" plan
 grep -q 'max_grant_frames.*max_maptrack_frames' "$tmp/out"
 ok $? "the plan says which options lift the limits"
 FAKE_XEN=no-hypfs expect 0 "" plan
 unset FAKE_XENSTORE
+
+# what the module in the driver domain knows
+printf '%s\n' "frames 5" "max_frames 64" "max_grants 32760" "per_segment 513" "granted 2309" \
+	"quarantined 513" "mapped 0" "newer thing" >"$tmp/grants"
+SLUICECTL_XEN_GRANTS=$tmp/grants json \
+	'j["grants"]["room_bytes"] == 59 << 21 and j["grants"]["quarantined"] == 513' \
+	"grants of this domain" -j plan
+SLUICECTL_XEN_GRANTS=$tmp/grants expect 0 "" plan
+grep -q '64 frames, 32760 grants, of which sluice has 2309' "$tmp/out"
+ok $? "the plan of a driver domain shows its grant table"
+echo "frames" >"$tmp/grants"
+SLUICECTL_XEN_GRANTS=$tmp/grants json '"grants" not in j' "none if the file says nothing" -j plan

@@ -151,6 +151,8 @@ static int plan_dests(struct json_object *json)
 		plan_json(&all, json);
 	else if (!status)
 		plan_text(&all);
+	if (!status)
+		xen_grants_plan(json);
 	free(all.room);
 	return status;
 }

@@ -8,8 +8,9 @@
  *	xen_list.c	list
  *	xen_plan.c	how much fits, and what stands in the way (xen_limits.h)
  *	xen_limits.c	grant tables and maptrack, asked of Xen
+ *	xen_grants.c	the grant table as the module in a domain sees it
  *	xen_store.c xen_dev.c	the xenstore (xen_store.h)
- *	xen_absent.c	instead of all these where libxen-dev is not installed
+ *	xen_absent.c	instead of most of these where libxen-dev is not installed
  */
 #ifndef SLUICECTL_XEN_H
 #define SLUICECTL_XEN_H
@@ -49,5 +50,8 @@ struct json_object;
  * Return: exit status; EXIT_ABSENT, without a word, where this is no control domain.
  */
 int xen_plan(struct json_object *json);
+
+/* The same of this domain alone, from sluice_xen; nothing where that is not loaded. */
+void xen_grants_plan(struct json_object *json);
 
 #endif /* SLUICECTL_XEN_H */

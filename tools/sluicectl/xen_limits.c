@@ -9,6 +9,7 @@
 #include <xenhypfs.h>
 #include <xentoollog.h>
 
+#include "xen.h"
 #include "xen_limits.h"
 
 #define RESERVED_GRANTS	8	/* the first ones: console, xenstore */
@@ -96,8 +97,8 @@ uint64_t xen_pages(uint64_t size, uint64_t ctrl_bytes)
 {
 	uint64_t ctrl = (ctrl_bytes + XEN_PAGE - 1) / XEN_PAGE;
 
-	/* A page of the directory holds the grants of 1024 pages. */
-	return size / XEN_PAGE + ctrl + (ctrl + 1023) / 1024;
+	/* With each segment goes a page, its list; a page of the directory lists 1024. */
+	return size / XEN_PAGE + size / XEN_SEGMENT_BYTES + ctrl + (ctrl + 1023) / 1024;
 }
 
 uint64_t xen_grant_pages(const struct xen_tables *t)

@@ -38,7 +38,7 @@ bool xen_limits_open(struct xen_limits *l);
 void xen_limits_close(struct xen_limits *l);
 void xen_limits_of(const struct xen_limits *l, uint32_t domid, struct xen_tables *t);
 
-/* Pages that a destination takes: data segments, control segment, its directory. */
+/* Pages that a destination takes: segments and their lists, control segment, its directory. */
 uint64_t xen_pages(uint64_t size, uint64_t ctrl_bytes);
 /* Pages that the domain can share, or map; UINT64_MAX if that is unknown. */
 uint64_t xen_grant_pages(const struct xen_tables *t);
