@@ -447,13 +447,20 @@ static void sluice_event_send(struct sluice_dest *dest, u32 type, const char *te
 			      u32 slot, u32 state)
 {
 	struct sk_buff *skb;
+	struct net *net;
 	void *hdr;
 
 	if (dest->dev->reg_state != NETREG_REGISTERED)
 		return;
+	/* the namespace may be on its way out, and take the interface out of itself */
+	rcu_read_lock();
+	net = maybe_get_net(dev_net(dest->dev));
+	rcu_read_unlock();
+	if (!net)
+		return;
 	skb = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
 	if (!skb)
-		return;
+		goto put;
 	hdr = genlmsg_put(skb, 0, 0, &sluice_nl_family, 0, SLUICE_CMD_EVENT);
 	if (!hdr)
 		goto free;
@@ -471,11 +478,12 @@ static void sluice_event_send(struct sluice_dest *dest, u32 type, const char *te
 		goto free;
 	genlmsg_end(skb, hdr);
 	/* nobody listening is no error */
-	genlmsg_multicast_netns(&sluice_nl_family, dev_net(dest->dev), skb, 0,
-				SLUICE_NLGRP_EVENTS, GFP_KERNEL);
-	return;
+	genlmsg_multicast_netns(&sluice_nl_family, net, skb, 0, SLUICE_NLGRP_EVENTS, GFP_KERNEL);
+	goto put;
 free:
 	nlmsg_free(skb);
+put:
+	put_net(net);
 }
 
 /**
