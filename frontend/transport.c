@@ -96,6 +96,19 @@ static int vdev_register(struct sluice_front *f)
 	return 0;
 }
 
+/* Our own driver is always there: if it did not bind, its probe failed. */
+static bool vdev_orphan(struct sluice_front *f)
+{
+	bool bound;
+
+	if (sluice_front_stock)
+		return false;
+	device_lock(&f->vdev->dev);
+	bound = device_is_bound(&f->vdev->dev);
+	device_unlock(&f->vdev->dev);
+	return !bound;
+}
+
 static void vdev_unregister(struct sluice_front *f)
 {
 	struct sluice_transport *t = f->transport;
@@ -131,8 +144,12 @@ static void vdev_renew(struct sluice_front *f)
 			err = virtio_device_restore(vdev);
 	}
 	device_unlock(&vdev->dev);
-	if (err)
-		dev_err(&f->dev, "the driver does not restart: %pe\n", ERR_PTR(err));
+	if (!err)
+		return;
+	dev_err(&f->dev, "the driver does not restart: %pe\n", ERR_PTR(err));
+	/* ours can be made anew by the next session; the kernel's cannot be removed now */
+	if (!sluice_front_stock)
+		vdev_unregister(f);
 #else
 	dev_info(&f->dev, "kernel without CONFIG_PM_SLEEP: the network device goes with the backend\n");
 	vdev_unregister(f);
@@ -251,8 +268,15 @@ static void front_up(struct sluice_channel *ch)
 		return;
 	}
 	err = vdev_register(f);
-	if (err)
+	if (!err && vdev_orphan(f)) {
+		vdev_unregister(f);
+		err = -ENODEV;
+	}
+	if (err) {
 		dev_err(&f->dev, "cannot make the virtio device: %pe\n", ERR_PTR(err));
+		/* the next session tries again, after a pause that grows */
+		sluice_channel_break(ch, "no network device could be made for it");
+	}
 }
 
 static void front_down(struct sluice_channel *ch, const char *reason)
