@@ -71,11 +71,13 @@ bool sluice_port_constraint(struct sluice_dest *dest, struct sluice_dma_constrai
  * one they follow from the physical ones, and asking the DMA layer would only
  * show us the swiotlb copy of memory that is out of reach.
  */
-static int sluice_port_ranges(struct device *d, bool iommu, u8 *va, struct sluice_bus_range *range)
+static int sluice_port_ranges(struct sluice_channel *ch, struct device *d, bool iommu, u8 *va,
+			      struct sluice_bus_range *range)
 {
 	unsigned int nr = 0;
 	dma_addr_t addr;
 	struct page *page;
+	phys_addr_t phys;
 	u32 off;
 
 	for (off = 0; off < SLUICE_SHM_SEGMENT_BYTES; off += PAGE_SIZE) {
@@ -88,7 +90,9 @@ static int sluice_port_ranges(struct device *d, bool iommu, u8 *va, struct sluic
 			dma_unmap_page_attrs(d, addr, PAGE_SIZE, DMA_BIDIRECTIONAL,
 					     DMA_ATTR_SKIP_CPU_SYNC);
 		} else {
-			addr = phys_to_dma(d, page_to_phys(page));
+			phys = ch->ops->bus_phys ? ch->ops->bus_phys(ch, page) :
+						   page_to_phys(page);
+			addr = phys_to_dma(d, phys);
 		}
 		if (nr && range[nr - 1].addr + range[nr - 1].len_bytes == addr) {
 			range[nr - 1].len_bytes += PAGE_SIZE;
@@ -100,9 +104,10 @@ static int sluice_port_ranges(struct device *d, bool iommu, u8 *va, struct sluic
 	return nr;
 }
 
-static int sluice_port_fits(struct net_device *nic, u32 slot, u8 *va, char *text,
-			    size_t text_bytes)
+static int sluice_port_fits(struct sluice_dest *dest, struct net_device *nic, u32 slot,
+			    char *text, size_t text_bytes)
 {
+	u8 *va = dest->ch->window.slot[slot].va;
 	struct sluice_dma_constraint c;
 	struct sluice_bus_range *range;
 	int nr, err;
@@ -115,7 +120,7 @@ static int sluice_port_fits(struct net_device *nic, u32 slot, u8 *va, char *text
 	range = kvcalloc(SLUICE_PORT_RANGES, sizeof(*range), GFP_KERNEL);
 	if (!range)
 		return -ENOMEM;
-	nr = sluice_port_ranges(sluice_port_device(nic), c.iommu, va, range);
+	nr = sluice_port_ranges(dest->ch, sluice_port_device(nic), c.iommu, va, range);
 	if (nr < 0) {
 		snprintf(text, text_bytes, "segment %u: %s's IOMMU cannot map it", slot, nic->name);
 		err = nr;
@@ -137,12 +142,11 @@ static int sluice_port_fits(struct net_device *nic, u32 slot, u8 *va, char *text
  */
 int sluice_port_check(struct sluice_dest *dest, u32 slot, char *text, size_t text_bytes)
 {
-	u8 *va = dest->ch->window.slot[slot].va;
 	int err = 0;
 
 	mutex_lock(&dest->lock);
 	if (dest->port)
-		err = sluice_port_fits(dest->port, slot, va, text, text_bytes);
+		err = sluice_port_fits(dest, dest->port, slot, text, text_bytes);
 	mutex_unlock(&dest->lock);
 	return err;
 }
@@ -176,7 +180,7 @@ int sluice_port_bind(struct sluice_dest *dest, struct net_device *nic,
 		for (slot = win->ctrl_slots; slot < win->nr_slots; slot++) {
 			if (sluice_segment_state(dest, slot) != SLUICE_SEGMENT_ACTIVE)
 				continue;
-			err = sluice_port_fits(nic, slot, win->slot[slot].va, text, sizeof(text));
+			err = sluice_port_fits(dest, nic, slot, text, sizeof(text));
 			if (err) {
 				sluice_extack(extack, "%s", text);
 				return err;

@@ -255,13 +255,16 @@ int sluice_dest_resize(struct sluice_dest *dest, u64 bytes, struct netlink_ext_a
 int sluice_segments_init(struct sluice_dest *dest)
 {
 	struct sluice_window *win = sluice_win(dest);
+	u64 want = dest->ch->want_bytes;
 
 	dest->segment = kvcalloc(win->nr_slots, sizeof(*dest->segment), GFP_KERNEL);
 	if (!dest->segment)
 		return -ENOMEM;
 	INIT_DELAYED_WORK(&dest->resize_work, sluice_resize_work);
 	dest->drain_ms = SLUICE_DRAIN_DEFAULT_MS;
-	dest->requested = min_t(u32, sluice_default_size_mb / (SLUICE_SHM_SEGMENT_BYTES >> 20),
+	if (want == U64_MAX)
+		want = (u64)sluice_default_size_mb << 20;
+	dest->requested = min_t(u64, want >> SLUICE_SHM_SEGMENT_SHIFT,
 				win->nr_slots - win->ctrl_slots);
 	return 0;
 }

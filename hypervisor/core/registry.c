@@ -57,13 +57,13 @@ static void sluice_channel_detach_end(struct sluice_channel *ch)
 
 /**
  * sluice_channel_alloc() - make a channel
- * @ops: the provider; every op but limit is required
+ * @ops: the provider; every op but limit and bus_phys is required
  * @dev: parent of what the client will make; its name becomes the channel's in
  *	logs and debugfs, so it must be unique
  * @role: who may claim it
  *
- * The provider fills name, mac, max_slots, nr_doorbells and provider_data
- * before it registers the channel.
+ * The provider fills name, mac, max_slots, nr_doorbells, provider_data and, if it
+ * knows better, want_bytes before it registers the channel.
  *
  * Context: process. Return: the channel, freed with sluice_channel_free(), or an
  * ERR_PTR.
@@ -87,6 +87,7 @@ struct sluice_channel *sluice_channel_alloc(const struct sluice_provider_ops *op
 	ch->dev = dev;
 	ch->role = role;
 	ch->wanted_role = role;
+	ch->want_bytes = U64_MAX;
 	INIT_LIST_HEAD(&ch->list);
 	INIT_LIST_HEAD(&ch->events);
 	INIT_LIST_HEAD(&ch->requests);

@@ -85,6 +85,9 @@ struct sluice_channel;
  *	no peer is there. Required.
  * @limit: bytes of data segments that the provider allows now, with the
  *	reason for a person in @why; optional, the default is the window.
+ * @bus_phys: backend: physical address of a segment's page as devices see it, where
+ *	the hypervisor keeps the machine's addresses from this kernel; any context,
+ *	optional, the default is page_to_phys().
  */
 struct sluice_provider_ops {
 	const char *name;
@@ -102,6 +105,7 @@ struct sluice_provider_ops {
 	int (*segment_unmap)(struct sluice_channel *ch, unsigned int slot);
 	void (*doorbell)(struct sluice_channel *ch, unsigned int vector);
 	u64 (*limit)(struct sluice_channel *ch, const char **why);
+	phys_addr_t (*bus_phys)(struct sluice_channel *ch, struct page *page);
 };
 
 /**
@@ -150,6 +154,8 @@ struct sluice_client {
  * @max_slots: slots of the window that the provider can back, control included
  * @want_pairs: backend before claim: queue pairs it would like
  * @want_ctrl_bytes: backend before claim: control segment it would like
+ * @want_bytes: backend: data segments that the operator of the provider asked for at
+ *	first, U64_MAX if it leaves that to the client
  * @ctrl_va: control segment, virtually contiguous, with struct pages (use
  *	sluice_va_to_page())
  * @ctrl_bytes: its size. On a frontend this is what the provider has mapped; the
@@ -177,6 +183,7 @@ struct sluice_channel {
 	u32 max_slots;
 	u32 want_pairs;
 	u32 want_ctrl_bytes;
+	u64 want_bytes;
 	void *ctrl_va;
 	u32 ctrl_bytes;
 	u32 nr_doorbells;
