@@ -157,6 +157,8 @@ static void look(struct world *w, bool back)
 		break;
 	case SXEN_CONNECT:
 		assert_true(!back && e->side.peer_life);
+		if (w->garbage)
+			err = -ENOMEM;
 		break;
 	case SXEN_UNBIND:
 		assert_true(back && e->side.peer_life);
