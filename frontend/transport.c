@@ -104,7 +104,7 @@ static bool vdev_orphan(struct sluice_front *f)
 	if (sluice_front_stock)
 		return false;
 	device_lock(&f->vdev->dev);
-	bound = device_is_bound(&f->vdev->dev);
+	bound = f->vdev->dev.driver;
 	device_unlock(&f->vdev->dev);
 	return !bound;
 }
