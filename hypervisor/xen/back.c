@@ -72,6 +72,7 @@ int sxen_back_claim(struct sluice_channel *ch)
 		ch->want_pairs = pairs;
 		ch->ctrl_va = back->ctrl->va;
 		ch->ctrl_bytes = bytes;
+		ch->max_slots = sxen_window_slots(back->window, bytes);
 		sxen_bell_open(&back->d.bell, ch);
 	}
 	mutex_unlock(&back->d.lock);
@@ -258,7 +259,7 @@ static void sxen_back_settings(struct sxen_back *back, struct sluice_channel *ch
 {
 	const char *path = back->d.xdev->nodename;
 	struct device *dev = &back->d.xdev->dev;
-	u64 window = SXEN_DEFAULT_WINDOW, size;
+	u64 size;
 
 	if (!sxen_read_name(path, ch->name, sizeof(ch->name)))
 		snprintf(ch->name, sizeof(ch->name), "xen-%d-%s", back->d.xdev->otherend_id,
@@ -276,12 +277,15 @@ static void sxen_back_settings(struct sxen_back *back, struct sluice_channel *ch
 	}
 	ch->nr_doorbells = 1 + back->max_pairs;
 
-	sxen_read_u64(path, "max-size", &window);
-	ch->max_slots = sxen_window_slots(window, SLUICE_SHM_CTRL_MAX);
+	back->window = SXEN_DEFAULT_WINDOW;
+	sxen_read_u64(path, "max-size", &back->window);
+	/* the claim knows how much of it the control segment really takes */
+	ch->max_slots = sxen_window_slots(back->window, SLUICE_SHM_CTRL_MAX);
 	if (!ch->max_slots) {
 		dev_warn(dev, "max-size %llu is no multiple of 2 MiB, or above 2 GiB less the control segment: %llu taken\n",
-			 window, SXEN_DEFAULT_WINDOW);
-		ch->max_slots = sxen_window_slots(SXEN_DEFAULT_WINDOW, SLUICE_SHM_CTRL_MAX);
+			 back->window, SXEN_DEFAULT_WINDOW);
+		back->window = SXEN_DEFAULT_WINDOW;
+		ch->max_slots = sxen_window_slots(back->window, SLUICE_SHM_CTRL_MAX);
 	}
 	if (!sxen_read_u64(path, "size", &size))
 		return;
@@ -322,8 +326,8 @@ static int sxen_back_probe(struct xenbus_device *xdev, const struct xenbus_devic
 	err = sluice_channel_register(ch);
 	if (err)
 		goto err_watch;
-	dev_info(&xdev->dev, "%s: guest %d, at most %u MiB\n", ch->name, xdev->otherend_id,
-		 2 * (ch->max_slots - SLUICE_SHM_CTRL_MAX / SLUICE_SHM_SEGMENT_BYTES));
+	dev_info(&xdev->dev, "%s: guest %d, at most %llu MiB\n", ch->name, xdev->otherend_id,
+		 back->window >> 20);
 	return 0;
 
 err_watch:

@@ -147,6 +147,7 @@ struct sxen_segment {
  * @d: common
  * @online_watch: the toolstack takes the device away
  * @max_pairs: limit of the toolstack
+ * @window: bytes of data segments that it allows at most
  * @ctrl: control segment; lives on while no client has the channel
  * @directory: references of @ctrl
  * @ctrl_pairs: queue pairs for which it was made
@@ -157,6 +158,7 @@ struct sxen_back {
 	struct sxen_dev d;
 	struct xenbus_watch online_watch;
 	u32 max_pairs;
+	u64 window;
 	struct sxen_grants *ctrl;
 	struct sxen_grants *directory;
 	u32 ctrl_pairs;
