@@ -95,7 +95,9 @@ void sluice_front_bounce_stats(struct virtio_device *vdev, struct sluice_bounce_
 
 /*
  * vqs.c, for netdev.c: our driver takes what the backend has finished when it wants to, and
- * asks for the callback itself, in place of virtio_ring's calls. Any context.
+ * asks for the callback itself, in place of virtio_ring's calls. Whoever harvests must arm
+ * before he leaves, or see to it that somebody does: the doorbell for what was
+ * harvested may come to nothing. Any context.
  */
 /* Something new for virtqueue_get_buf()? */
 bool sluice_vqs_harvest(struct virtqueue *vq);

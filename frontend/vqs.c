@@ -310,15 +310,17 @@ int sluice_vqs_enable(struct virtqueue *vq)
 
 /*
  * The stock driver asks nobody when it wants to be called, so this asks for it. Each
- * round harvests or ends, and there is no more to harvest than was submitted.
+ * round harvests something, and there is no more of that than was submitted: a peer
+ * that moves the used index to and fro must not keep us here, with interrupts off.
  */
 static void vq_interrupt_stock(struct sluice_front_vq *q)
 {
 	bool delayed = q->vq->index % 2;	/* as it does itself for what it sends */
 
-	do {
-		sluice_shadow_harvest(q->shadow);
-	} while (sluice_shadow_arm(q->shadow, delayed));
+	sluice_shadow_harvest(q->shadow);
+	while (sluice_shadow_arm(q->shadow, delayed))
+		if (sluice_shadow_harvest(q->shadow) <= 0)
+			break;
 	vring_interrupt(0, q->vq);
 }
 

@@ -144,9 +144,9 @@ static void *interrupt_main(void *arg)
 		if (READ_ONCE(stop))
 			break;
 		pthread_mutex_lock(&shadow_lock);
-		do {
-			check(sluice_shadow_harvest(shadow) >= 0, "harvest failed");
-		} while (sluice_shadow_arm(shadow, turn % 2));
+		check(sluice_shadow_harvest(shadow) >= 0, "harvest failed");
+		while (sluice_shadow_arm(shadow, turn % 2))
+			check(sluice_shadow_harvest(shadow) > 0, "armed on nothing");
 		pthread_mutex_unlock(&shadow_lock);
 		sem_post(&bell_driver);
 	}
