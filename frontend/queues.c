@@ -39,10 +39,16 @@ void sluice_net_pause(struct sluice_net *net)
 	net->running = false;
 	netif_tx_disable(net->dev);
 	for (i = 0; i < net->max_pairs; i++) {
-		/* ndo_xdp_xmit does not look at the queue's stop bit */
-		netif_tx_lock_bh(net->dev);
+		struct netdev_queue *txq = netdev_get_tx_queue(net->dev, i);
+
+		/*
+		 * ndo_xdp_xmit does not look at the queue's stop bit; and a last turn of
+		 * NAPI, which may have cleared it since, does not do so again.
+		 */
+		__netif_tx_lock_bh(txq);
 		net->txq[i].live = false;
-		netif_tx_unlock_bh(net->dev);
+		netif_tx_stop_queue(txq);
+		__netif_tx_unlock_bh(txq);
 		napi_disable(&net->rxq[i].napi);
 		napi_disable(&net->txq[i].napi);
 		/* after NAPI, which starts them; a timer finds NAPI off */

@@ -326,7 +326,7 @@ static int tx_poll(struct napi_struct *napi, int budget)
 
 	__netif_tx_lock(txq, smp_processor_id());
 	sluice_tx_reclaim(q, budget);
-	if (netif_tx_queue_stopped(txq) && q->vq->num_free >= SLUICE_NET_TX_SG)
+	if (q->live && netif_tx_queue_stopped(txq) && q->vq->num_free >= SLUICE_NET_TX_SG)
 		netif_tx_wake_queue(txq);
 	if (napi_complete_done(napi, 0) && unlikely(sluice_vqs_arm(q->vq, false)))
 		napi_schedule(napi);

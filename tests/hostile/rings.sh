@@ -100,5 +100,10 @@ rings_garbage() {
 rings_scenario() { # rings_scenario DRIVER
 	test_case "$1: endless chains in the tables do nothing to guest1" beside tables_loop
 	test_case "$1: lies in the used rings are named by guest1" beside used_ring_lies
+	if [[ $1 == virtio_net ]]; then
+		test_skip "$1: garbage in whole rings under traffic" \
+			"the kernel's driver may crash when a session ends while it sends (threat-model.md)"
+		return
+	fi
 	test_case "$1: garbage in whole rings under traffic" beside rings_garbage
 }
