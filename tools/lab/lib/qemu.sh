@@ -77,12 +77,24 @@ qemu_common_args() { # qemu_common_args VM ACCEL
 		-qmp "unix:$lab_run/$1.qmp,server=on,wait=off"
 }
 
+# Emulation executes "rep movsb" byte by byte, but advertises it as fast; the kernel
+# believes that, and copies and clears at a third of the speed it could have.
+qemu_cpu() {
+	local flag cpu=max
+	if [[ $lab_accel == tcg ]]; then
+		for flag in $("$lab_qemu" -cpu help | grep -owE 'erms|fsrm|fzrm|fsrs|fsrc'); do
+			cpu+=,-$flag
+		done
+	fi
+	echo "$cpu"
+}
+
 # A kernel of the lab with the image and the files of this VM.
 qemu_linux_args() { # qemu_linux_args VM
 	local kernel dir=$lab_dir/$1
 	kernel=$(lab_vm_option kernel "$1")
 	cat "$sluice_build/kernels/$kernel/base.cpio" "$dir/overlay.cpio" >"$dir/initrd.cpio"
-	printf '%s\n' -cpu max -kernel "$sluice_build/kernels/$kernel/vmlinux" \
+	printf '%s\n' -cpu "$(qemu_cpu)" -kernel "$sluice_build/kernels/$kernel/vmlinux" \
 		-initrd "$dir/initrd.cpio" \
 		-append "console=ttyS0 no_timer_check $qemu_cmdline ${lab_cmdline:-}" \
 		-netdev "user,id=mgmt,restrict=on,hostfwd=tcp:127.0.0.1:0-$(vm_mgmt_addr "$1"):22" \
