@@ -73,7 +73,8 @@ second_up_refused() {
 bad_options() {
 	local words
 	for words in "--guests 0" "--guests x" "--window 63M" "--window 1G2" "--driver foo" \
-		"--kernel 5.4" "--nic ne2000" "--size -3" "--kernel guest9=6.1" "--frob 1" "--pairs 9"; do
+		"--kernel 5.4" "--nic ne2000" "--size -3" "--kernel guest9=6.1" "--frob 1" "--pairs 9" \
+		"--hv kvm" "--xen 4.16" "--type hvm" "--driver-domain guest1" "--stock" "--hv xen --solo"; do
 		# shellcheck disable=SC2086 # words
 		if "$lab" up --name "$lab_name-bad" $words; then
 			echo "up $words was accepted"

@@ -43,7 +43,7 @@ hv_domains() {
 
 hv_vm_memory() {
 	case $1 in
-	"$(hv_dom0)") echo 1024 ;;
+	"$(hv_dom0)") echo 768 ;;
 	driver) echo 640 ;;
 	*) echo 384 ;;
 	esac
@@ -68,19 +68,23 @@ hv_services_stop() {
 
 # -------------------------------------------------------------------- dom0
 
-# What dom0 starts domains from: one kernel and image of each version in use.
-hv_domains_cpio() {
-	local out=$1 v kernel stage
-	stage=$(mktemp -d "$lab_dir/domains.XXXXXX")
+# What dom0 starts domains from, one kernel and image of each version in use: disks, so
+# that only what is read is copied, and the reading is QEMU's work.
+hv_disk_args() {
+	local kernels=' ' v kernel
 	for v in $(hv_domains); do
 		kernel=$(lab_vm_option kernel "$v")
-		mkdir -p "$stage/domains/$kernel"
-		ln -f "$sluice_build/kernels/$kernel"/{vmlinux,base.cpio} "$stage/domains/$kernel/"
+		[[ $kernels != *" $kernel "* ]] || continue
+		kernels+="$kernel "
+		hv_disk "vmlinux-$kernel" "$sluice_build/kernels/$kernel/vmlinux"
+		hv_disk "base-$kernel" "$sluice_build/kernels/$kernel/base.cpio"
 	done
-	mkdir -p "$stage/domains"
-	ln -f "$sluice_build/xen/$lab_xen/tools.cpio" "$stage/domains/"
-	(cd "$stage" && find domains | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) >"$out"
-	rm -rf "$stage"
+	hv_disk xen-tools "$sluice_build/xen/$lab_xen/tools.cpio"
+}
+
+hv_disk() { # hv_disk NAME FILE: NAME is its serial number
+	printf '%s\n' -drive "if=none,id=$1,file=$2,format=raw,read-only=on" \
+		-device "virtio-blk-pci,drive=$1,serial=$1"
 }
 
 hv_start_dom0() {
@@ -88,10 +92,8 @@ hv_start_dom0() {
 	kernel=$(lab_vm_option kernel "$v")
 	xen=$sluice_build/xen/$lab_xen
 
-	hv_domains_cpio "$dir/domains.cpio"
 	cat "$sluice_build/kernels/$kernel/base.cpio" "$dir/overlay.cpio" "$xen/tools.cpio" \
-		"$dir/domains.cpio" >"$dir/initrd.cpio"
-	rm -f "$dir/domains.cpio"
+		>"$dir/initrd.cpio"
 	for d in $lab_vms; do
 		[[ $d != client ]] || continue
 		memory=$((memory + $(hv_vm_memory "$d")))
@@ -110,7 +112,7 @@ hv_start_dom0() {
 		-netdev "user,id=mgmt,restrict=on$forward"
 		-device "virtio-net-pci,netdev=mgmt,mac=$(vm_mgmt_mac "$v"),romfile=,addr=0x3"
 		-device "virtio-serial-pci,max_ports=31")
-	mapfile -t -O ${#args[@]} args < <(qemu_wire_args driver ",addr=0x4")
+	mapfile -t -O ${#args[@]} args < <(qemu_wire_args driver ",addr=0x4" && hv_disk_args)
 	for d in $(hv_domains); do
 		mkdir -p "$lab_dir/$d"
 		rm -f "$lab_dir/$d/started"
@@ -137,7 +139,7 @@ hv_domain_config() {
 	cat <<-END
 		name = "$v"
 		type = "$type"
-		kernel = "/domains/$kernel/vmlinux"
+		kernel = "/run/disks/vmlinux-$kernel"
 		ramdisk = "/run/domains/$v/initrd.cpio"
 		extra = "console=hvc0 tsc=unstable clocksource=xen $qemu_cmdline ${lab_cmdline:-}"
 		memory = $(hv_vm_memory "$v")
@@ -168,6 +170,27 @@ hv_start_domu() {
 		die "domain '$v' does not start; $dir/domain.cfg, $lab_dir/$(hv_dom0)/console.log"
 	vm_ssh_config "$v" "$(qemu_ssh_port "$(hv_dom0)" "$(vm_mgmt_addr "$v")")"
 	touch "$dir/started"
+	hv_attach_all "$v"
+}
+
+# What a toolstack does for our device once both domains are there. A driver domain
+# that was started anew is another domain: what the guest had from the old one goes.
+hv_attach() {
+	local v=$1 bytes
+	bytes=$(($(number_of_bytes "$lab_window") - (2 << 20)))
+	vm_exec "$(hv_dom0)" sluicectl xen detach --frontend "$v" --force </dev/null >/dev/null 2>&1 || true
+	vm_exec "$(hv_dom0)" sluicectl xen attach --backend "$(hv_backend)" --frontend "$v" \
+		--mac "$(vm_mac "$v")" --max-size $bytes --pairs "$lab_pairs" </dev/null ||
+		die "sluicectl xen attach of '$v' failed"
+}
+
+hv_attach_all() { # hv_attach_all driver|guestN, which has just been started
+	local v
+	((!lab_bare)) && vm_alive driver || return 0
+	for v in $lab_vms; do
+		[[ $(vm_role "$v") == guest && ($1 == driver || $1 == "$v") ]] || continue
+		! vm_alive "$v" || hv_attach "$v"
+	done
 }
 
 # ---------------------------------------------------------------------- VMs
