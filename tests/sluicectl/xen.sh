@@ -162,6 +162,8 @@ FAKE_XEN=domu expect 3 "this domain may not read /local/domain" "${at[@]}"
 FAKE_XEN=denied expect 3 "may not write /local/domain/1/backend/sluice/2/0/" "${at[@]}"
 FAKE_XEN=quota expect 2 "the xenstore's quota is used up" "${at[@]}"
 nothing_changed
+FAKE_XEN=domu json '"xen" not in j and "dests" in j' "a driver domain sees its own part only" -j plan
+FAKE_XEN=domu expect 0 "" plan
 "$out/sluicectl-noxen" xen list >"$tmp/out" 2>"$tmp/err"
 [[ $? == 3 ]] && grep -q "^error: this sluicectl was built without Xen: install libxen-dev" "$tmp/err"
 ok $? "without Xen's libraries it says so"
@@ -192,6 +194,7 @@ plan_of guest1 'd["mapped_bytes"] == (64 << 20) + (289 << 12)' "and mapped"
 expect 0 "" plan
 grep -q 'max_grant_frames.*max_maptrack_frames' "$tmp/out"
 ok $? "the plan says which options lift the limits"
+FAKE_KERNEL=absent expect 0 "" plan
 FAKE_XEN=no-hypfs expect 0 "" plan
 unset FAKE_XENSTORE
 

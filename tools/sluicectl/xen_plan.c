@@ -176,9 +176,7 @@ int xen_plan(struct json_object *json)
 
 	if (!xen_limits_open(&t.limits))
 		return EXIT_ABSENT;
-	s.t = XBT_NULL;
-	s.xs = xs_open(0);
-	if (!s.xs) {
+	if (!store_is_toolstack(&s)) {
 		xen_limits_close(&t.limits);
 		return EXIT_ABSENT;
 	}

@@ -49,6 +49,22 @@ int store_open(struct store *s)
 	return fail(EXIT_ABSENT, "no xenstore here (%s): this is for Xen's dom0", strerror(errno));
 }
 
+bool store_is_toolstack(struct store *s)
+{
+	char **ids = NULL;
+	unsigned int nr;
+
+	s->t = XBT_NULL;
+	s->xs = xs_open(0);
+	if (!s->xs)
+		return false;
+	ids = xs_directory(s->xs, XBT_NULL, "/local/domain", &nr);
+	if (!ids)
+		xs_close(s->xs);
+	free(ids);
+	return ids;
+}
+
 void store_close(struct store *s)
 {
 	xs_close(s->xs);

@@ -55,6 +55,8 @@ void xen_frontend_path(char to[XEN_PATH], const struct xen_dev *dev);
 
 /* Exit status after telling what is wrong. */
 int store_open(struct store *s);
+/* The same without a word, and only if all domains can be seen. */
+bool store_is_toolstack(struct store *s);
 void store_close(struct store *s);
 /* What errno says about @path, as an exit status; errno as the library left it. */
 int store_fail(const char *what, const char *path);
