@@ -95,6 +95,12 @@ setup:
 demo: setup
 	@tools/lab/demo $(DEMO_ARGS)
 
+demo-xen: setup
+	@tools/lab/demo --hv xen $(DEMO_ARGS)
+
+bench-xen: setup
+	@tools/bench/sluice-bench-xen $(BENCH_ARGS)
+
 check: setup
 	@$(packages) host check
 	@tests/run $(TESTS)
@@ -118,6 +124,7 @@ distclean:
 help:
 	@echo 'On a fresh Debian 12 or 13 machine each of these works as the first command:'
 	@echo '  make demo             boot client, driver domain and two guests; traffic; resizes; throughput'
+	@echo '  make demo-xen         the same with domains of Xen (all inside one QEMU)'
 	@echo '  make check            every test; ends with "N passed, N failed, N skipped"'
 	@echo
 	@echo 'Build:'
@@ -132,6 +139,9 @@ help:
 	@echo '  make check-unit                  without VMs: unit tests, models, source checks'
 	@echo '  make check-lab                   in VMs: selftests and the lab'
 	@echo
+	@echo 'Measure:'
+	@echo '  make bench-xen        against netback and netfront of Xen, same domains and card (BENCH_ARGS)'
+	@echo
 	@echo 'Other:'
 	@echo '  make setup            packages and kernels that the lab needs (root: for apt-get install)'
 	@echo '  make lab-modules      modules for the lab kernels ($(lab_kernels))'
@@ -139,5 +149,5 @@ help:
 	@echo '  tools/lab/sluice-lab --help      the lab by hand'
 
 .PHONY: modules modules_install lab-modules modules-arm64 tools tools_install install \
-	setup demo check check-unit check-lab clean distclean help \
+	setup demo demo-xen bench-xen check check-unit check-lab clean distclean help \
 	$(addprefix lab-modules-,$(lab_kernels)) $(addprefix build-,$(tools_with_makefile))

@@ -21,7 +21,7 @@
 
 # QEMU's emulation of what is left out breaks dom0 (SMAP) or corrupts the user space
 # of PV domains (XSAVE and all that needs it).
-hv_cpu=max,-smap,-xsave,-avx,-avx2,-pku,-rdtscp
+hv_cpu_without=,-smap,-xsave,-avx,-avx2,-pku,-rdtscp
 hv_nic_slot=00:04.0
 hv_provider=sluice_xen
 
@@ -100,7 +100,7 @@ hv_start_dom0() {
 		forward+=",hostfwd=tcp:127.0.0.1:0-$(vm_mgmt_addr "$d"):22"
 	done
 	mapfile -t args < <(qemu_common_args "$v" "$([[ $lab_accel == tcg ]] && echo tcg,thread=multi || echo "$lab_accel")")
-	args+=(-machine kernel-irqchip=split -smp 1 -m "$memory" -cpu "$hv_cpu")
+	args+=(-machine kernel-irqchip=split -smp 1 -m "$memory" -cpu "$(qemu_cpu)$hv_cpu_without")
 	append="console=com1 com1=115200,8n1 dom0_mem=$(hv_vm_memory "$v")M,max:$(hv_vm_memory "$v")M"
 	append+=" dom0_max_vcpus=1 noreboot loglvl=info guest_loglvl=info spec-ctrl=no xpti=no"
 	args+=(-kernel "$xen/xen" -append "$append ${lab_xen_cmdline:-}")
