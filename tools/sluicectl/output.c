@@ -88,6 +88,20 @@ void json_print(struct json_object *value)
 	json_object_put(value);
 }
 
+struct json_object *list_begin(void)
+{
+	return opt.json ? json_new_array() : NULL;
+}
+
+int list_end(struct json_object *list, int status)
+{
+	if (list && !status)
+		json_print(list);
+	else if (list)
+		json_object_put(list);
+	return status;
+}
+
 int output_finish(int status)
 {
 	if (!fflush(stdout) && !ferror(stdout))

@@ -4,8 +4,10 @@
  *
  *	main.c		options, objects
  *	dest.c		dest show
- *	dest_set.c	dest set, and waiting for a resize
- *	port.c plan.c monitor.c	the other objects
+ *	dest_set.c	dest set
+ *	dest_quiesce.c	dest quiesce, dest resume
+ *	dest_wait.c	waiting for what the kernel goes on to do
+ *	port.c plan.c budget.c monitor.c	the other objects
  *	xen*.c		Xen's toolstack (xen.h)
  *	decode.c	netlink messages to structures (decode.h)
  *	netlink.c	sockets, requests, errors (netlink.h)
@@ -41,7 +43,8 @@ extern struct options opt;
 /**
  * struct verb - a word of the command line and what it does
  * @name: may be shortened as long as no other verb of the table begins alike
- * @run: gets the arguments after the verb, NULL terminated; returns an exit status
+ * @run: gets the arguments after the verb, NULL terminated; returns an exit status.
+ *	NULL: print the help, see object_run()
  */
 struct verb {
 	const char *name;
@@ -59,14 +62,27 @@ struct verb {
 const struct verb *verb_find(const struct verb *table, const char *word,
 			     const char *what);
 
+/**
+ * object_run() - the command of an object
+ * @table: as for verb_find(); the first one is what no command means
+ * @args: arguments after the object
+ * @help: printed for "help", which the table need not have
+ *
+ * Return: an exit status.
+ */
+int object_run(const struct verb *table, char **args, const char *help);
+
 /* "error: <text>" to stderr; returns @status. */
 int fail(int status, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 int dest_main(char **args);
 int dest_set(char **args);
+int dest_quiesce(char **args);
+int dest_resume(char **args);
 int port_main(char **args);
 int plan_main(char **args);
+int budget_main(char **args);
 int monitor_main(char **args);
 int xen_main(char **args);
 
