@@ -57,7 +57,7 @@ modules_install: modules
 # kernel; any newer one is as good for modules.
 lab_cc = $(if $(shell command -v gcc-12),,CC=gcc)
 
-$(addprefix lab-modules-,$(lab_kernels)): lab-modules-%:
+$(addprefix lab-modules-,$(lab_kernels) debug): lab-modules-%:
 	@$(packages) kernel $*
 	@exec 7>$(build)/modules-$*.lock && flock 7 && \
 		$(MAKE) modules KDIR=$(build)/kernels/$*/headers $(lab_cc)
@@ -107,6 +107,10 @@ check-lab: setup
 	@$(packages) host check
 	@tests/run selftests lab
 
+check-debug: setup
+	@$(packages) host check
+	@tests/run debug
+
 clean:
 	rm -rf $(build)/modules-* $(addprefix $(build)/,$(notdir $(tools_with_makefile)) check unit fuzz model)
 
@@ -131,6 +135,7 @@ help:
 	@echo '  make check TESTS="unit lab"      only these: unit fuzz model checks build selftests lab'
 	@echo '  make check-unit                  without VMs: unit tests, models, source checks'
 	@echo '  make check-lab                   in VMs: selftests and the lab'
+	@echo '  make check-debug                 selftests on a kernel with KASAN, lockdep, fault injection; 45 min'
 	@echo
 	@echo 'Other:'
 	@echo '  make setup            packages and kernels that the lab needs (root: for apt-get install)'
@@ -139,5 +144,5 @@ help:
 	@echo '  tools/lab/sluice-lab --help      the lab by hand'
 
 .PHONY: modules modules_install lab-modules modules-arm64 tools tools_install install \
-	setup demo check check-unit check-lab clean distclean help \
-	$(addprefix lab-modules-,$(lab_kernels)) $(addprefix build-,$(tools_with_makefile))
+	setup demo check check-unit check-lab check-debug clean distclean help \
+	$(addprefix lab-modules-,$(lab_kernels) debug) $(addprefix build-,$(tools_with_makefile))

@@ -51,9 +51,9 @@ ktap_end() {
 	exit
 }
 
-# wait_for SECONDS COMMAND... until it succeeds
+# wait_for SECONDS COMMAND... until it succeeds; a kernel full of checkers takes longer
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${SLUICE_PATIENCE:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		if ((SECONDS >= end)); then
