@@ -91,6 +91,7 @@ static void ivshmem_release(struct sluice_channel *ch)
 {
 	struct ivshmem *iv = ch->provider_data;
 
+	ivshmem_host_stop(iv);
 	/* waits for handlers: no event after this */
 	ivshmem_free_irqs(iv, iv->nr_vectors);
 }
@@ -140,6 +141,9 @@ static int ivshmem_segment_alloc(struct sluice_channel *ch, unsigned int slot,
 		NL_SET_ERR_MSG(extack, "above the region server's quota of this destination");
 		err = -EDQUOT;
 	} else {
+		err = ivshmem_host_take(iv, slot);
+	}
+	if (!err) {
 		__set_bit(slot, iv->taken);
 		__clear_bit(slot, iv->revoked);
 		ch->window.slot[slot].va = ivshmem_slot_va(iv, slot);

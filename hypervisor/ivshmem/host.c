@@ -13,7 +13,12 @@
 #include <linux/module.h>
 #include "ivshmem.h"
 
-#define IVSHMEM_HOST_WAIT_MS	1000
+#define IVSHMEM_HOST_WAIT_MS		1000	/* for an answer */
+#define IVSHMEM_HOST_TRIES		4	/* new requests in that time */
+#define IVSHMEM_HOST_RETRY_MIN_MS	1000u
+#define IVSHMEM_HOST_RETRY_MAX_MS	64000u
+
+static void ivshmem_host_retry(struct work_struct *work);
 
 static struct sluice_shm_host *ivshmem_host_page(const struct ivshmem *iv)
 {
@@ -67,6 +72,8 @@ void ivshmem_host_init(struct ivshmem *iv, struct sluice_channel *ch)
 	BUILD_BUG_ON(sizeof(shared->name) != SLUICE_NAME_BYTES);
 
 	mutex_init(&iv->host.lock);
+	INIT_DELAYED_WORK(&iv->host.retry, ivshmem_host_retry);
+	iv->host.retry_ms = IVSHMEM_HOST_RETRY_MIN_MS;
 	strscpy(ch->name, pci_name(iv->pdev), sizeof(ch->name));
 	iv->host.present = ivshmem_host_present(iv->map->va);
 	if (!iv->host.present)
@@ -81,8 +88,8 @@ void ivshmem_host_init(struct ivshmem *iv, struct sluice_channel *ch)
 	if (is_valid_ether_addr(mac))
 		ether_addr_copy(ch->mac, mac);
 	iv->host.max_pairs = le16_to_cpu(READ_ONCE(shared->max_pairs));
-	/* go on from what an earlier driver asked: the server compares for change */
-	iv->host.seq = le32_to_cpu(READ_ONCE(shared->req_seq));
+	iv->host.doorbell = le32_to_cpu(READ_ONCE(shared->doorbell));
+	ivshmem_mailbox_init(&iv->host.mailbox, shared);
 }
 
 /**
@@ -96,10 +103,101 @@ u64 ivshmem_host_quota(const struct ivshmem *iv)
 	return le64_to_cpu(READ_ONCE(ivshmem_host_page(iv)->quota_bytes));
 }
 
-static bool ivshmem_host_answered(const struct ivshmem *iv)
+static void ivshmem_host_ring(struct ivshmem *iv)
 {
-	/* pairs with the region server's release of done_seq, after done_status */
-	return le32_to_cpu(sluice_load_acquire(&ivshmem_host_page(iv)->done_seq)) == iv->host.seq;
+	u32 now = le32_to_cpu(READ_ONCE(ivshmem_host_page(iv)->doorbell));
+
+	ivshmem_ring(iv, iv->host.doorbell, 0);
+	/* it changes only by the hand of the guest, unless it was false when we read it */
+	if (now != iv->host.doorbell)
+		ivshmem_ring(iv, now, 0);
+}
+
+static void ivshmem_host_again(struct ivshmem *iv)
+{
+	ivshmem_mailbox_again(&iv->host.mailbox, ivshmem_host_page(iv));
+	ivshmem_host_ring(iv);
+}
+
+static enum ivshmem_mailbox_answer ivshmem_host_look(struct ivshmem *iv)
+{
+	const struct ivshmem_mailbox *m = &iv->host.mailbox;
+	struct device *dev = &iv->pdev->dev;
+	enum ivshmem_mailbox_answer answer;
+	u32 status = 0;
+
+	answer = ivshmem_mailbox_look(m, ivshmem_host_page(iv), &status);
+	if (status == IVSHMEM_MAILBOX_FORGED)
+		dev_warn_ratelimited(dev, "what the region server said of slot %u was overwritten, by the guest\n",
+				     m->slot);
+	else if (status)
+		dev_warn_ratelimited(dev, "the region server could not free slot %u (error %u)\n",
+				     m->slot, status);
+	return answer;
+}
+
+/* True: answered, the mailbox is free. */
+static bool ivshmem_host_wait(struct ivshmem *iv)
+{
+	unsigned long give_up = jiffies + msecs_to_jiffies(IVSHMEM_HOST_WAIT_MS);
+	enum ivshmem_mailbox_answer answer;
+	unsigned int tries = 0;
+
+	while ((answer = ivshmem_host_look(iv)) != IVSHMEM_MAILBOX_DONE) {
+		/* not as often as the guest likes to overwrite it */
+		if (answer == IVSHMEM_MAILBOX_OVERWRITTEN && tries++ < IVSHMEM_HOST_TRIES) {
+			dev_warn_ratelimited(&iv->pdev->dev, "the answer of the region server was overwritten, by the guest: asking again\n");
+			ivshmem_host_again(iv);
+		}
+		if (time_after(jiffies, give_up))
+			return false;
+		usleep_range(200, 1000);
+	}
+	return true;
+}
+
+/* Everything that is owed, or as far as the server answers. */
+static void ivshmem_host_serve(struct ivshmem *iv)
+{
+	struct ivshmem_host *host = &iv->host;
+	unsigned int slot;
+
+	lockdep_assert_held(&host->lock);
+	if (host->late) {
+		/* a slow one may have answered meanwhile */
+		if (ivshmem_host_look(iv) != IVSHMEM_MAILBOX_DONE) {
+			ivshmem_host_again(iv);
+			if (!ivshmem_host_wait(iv))
+				goto late;
+		}
+		host->late = false;
+		dev_info(&iv->pdev->dev, "the region server answers again\n");
+	}
+	for_each_set_bit(slot, host->owed, SLUICE_SHM_MAX_SLOTS) {
+		__clear_bit(slot, host->owed);
+		ivshmem_mailbox_ask(&host->mailbox, ivshmem_host_page(iv), slot);
+		ivshmem_host_ring(iv);
+		if (!ivshmem_host_wait(iv))
+			goto late;
+	}
+	host->retry_ms = IVSHMEM_HOST_RETRY_MIN_MS;
+	return;
+
+late:
+	if (!host->late)
+		dev_warn_ratelimited(&iv->pdev->dev, "the region server does not answer: memory of retired segments stays allocated on the host until it does; is sluice-regiond alive?\n");
+	host->late = true;
+	schedule_delayed_work(&host->retry, msecs_to_jiffies(host->retry_ms));
+	host->retry_ms = min(2 * host->retry_ms, IVSHMEM_HOST_RETRY_MAX_MS);
+}
+
+static void ivshmem_host_retry(struct work_struct *work)
+{
+	struct ivshmem *iv = container_of(to_delayed_work(work), struct ivshmem, host.retry);
+
+	mutex_lock(&iv->host.lock);
+	ivshmem_host_serve(iv);
+	mutex_unlock(&iv->host.lock);
 }
 
 /**
@@ -107,47 +205,55 @@ static bool ivshmem_host_answered(const struct ivshmem *iv)
  * @iv: the device
  * @slot: window slot that nobody uses
  *
- * Waits at most a second. A host that does not answer costs that once: until it
- * has caught up it is not asked again, and the memory simply stays allocated
- * there until the slot is used or freed another time.
+ * Waits at most a second. A host that does not answer costs that once: from then on
+ * it is asked in the background, again and again, and the memory stays allocated
+ * there until it answers or the slot is used another time.
  *
  * Context: process.
  */
 void ivshmem_host_punch(struct ivshmem *iv, unsigned int slot)
 {
-	struct sluice_shm_host *shared = ivshmem_host_page(iv);
-	unsigned long give_up;
-	u32 peer;
+	struct ivshmem_host *host = &iv->host;
 
-	if (!iv->host.present)
+	if (!host->present)
 		return;
 
-	mutex_lock(&iv->host.lock);
-	/* the mailbox has room for one: never overwrite a request under way */
-	if (iv->host.stuck && !ivshmem_host_answered(iv))
-		goto out;
-	iv->host.stuck = false;
+	mutex_lock(&host->lock);
+	__set_bit(slot, host->owed);
+	if (!host->late)
+		ivshmem_host_serve(iv);
+	else	/* nothing if it waits already */
+		schedule_delayed_work(&host->retry, msecs_to_jiffies(host->retry_ms));
+	mutex_unlock(&host->lock);
+}
 
-	WRITE_ONCE(shared->req_op, cpu_to_le32(SLUICE_SHM_HOST_PUNCH));
-	WRITE_ONCE(shared->req_first, cpu_to_le32(slot));
-	WRITE_ONCE(shared->req_count, cpu_to_le32(1));
-	/* pairs with the region server's acquire of req_seq: the request is complete */
-	sluice_store_release(&shared->req_seq, cpu_to_le32(++iv->host.seq));
-	peer = le32_to_cpu(READ_ONCE(shared->doorbell));
-	ivshmem_ring(iv, peer, 0);
+/**
+ * ivshmem_host_take() - a slot shall be used again
+ * @iv: the device
+ * @slot: window slot
+ *
+ * Return: 0, or -EBUSY if the region server was asked to punch just that one and
+ * may still do it, under the frames that would be in it by then.
+ */
+int ivshmem_host_take(struct ivshmem *iv, unsigned int slot)
+{
+	struct ivshmem_host *host = &iv->host;
+	int err = 0;
 
-	give_up = jiffies + msecs_to_jiffies(IVSHMEM_HOST_WAIT_MS);
-	while (!ivshmem_host_answered(iv)) {
-		if (time_after(jiffies, give_up)) {
-			iv->host.stuck = true;
-			dev_warn_ratelimited(&iv->pdev->dev, "the region server does not answer: memory of retired segments stays allocated on the host\n");
-			goto out;
-		}
-		usleep_range(200, 1000);
-	}
-	if (READ_ONCE(shared->done_status))
-		dev_warn_ratelimited(&iv->pdev->dev, "the region server could not free slot %u (error %u)\n",
-				     slot, le32_to_cpu(READ_ONCE(shared->done_status)));
-out:
-	mutex_unlock(&iv->host.lock);
+	mutex_lock(&host->lock);
+	if (host->late && host->mailbox.slot == slot)
+		err = -EBUSY;
+	else
+		__clear_bit(slot, host->owed);
+	mutex_unlock(&host->lock);
+	return err;
+}
+
+/**
+ * ivshmem_host_stop() - ask no more; what is owed stays so
+ * @iv: the device, of which no segment is in use
+ */
+void ivshmem_host_stop(struct ivshmem *iv)
+{
+	cancel_delayed_work_sync(&iv->host.retry);
 }

@@ -7,6 +7,7 @@
  *	memory.c	BAR 2 and its struct pages
  *	channel.c	the provider's ops: segments, doorbells
  *	host.c		the host page: what the region server says and does
+ *	mailbox.c	requests to it (pure)
  *
  * BAR 2 is the window: slot n lies at n << SLUICE_SHM_SEGMENT_SHIFT. Both
  * machines can write all of it at any time, so sharing and revoking are
@@ -17,7 +18,9 @@
 
 #include <linux/memremap.h>
 #include <linux/pci.h>
+#include <linux/workqueue.h>
 #include <sluice/channel.h>
+#include "mailbox.h"
 
 /* Registers in BAR 0, see docs/specs/ivshmem-spec of QEMU */
 #define IVSHMEM_REG_POSITION	8
@@ -58,16 +61,24 @@ struct ivshmem_vector {
  * struct ivshmem_host - what the host page says, validated copies
  * @present: there is a region server that knows sluice
  * @max_pairs: limit of queue pairs, 0 if none
- * @lock: one request at a time
- * @seq: of the last request
- * @stuck: that request was not answered in time
+ * @doorbell: its address
+ * @lock: one request at a time; all below
+ * @mailbox: requests
+ * @owed: slots whose memory is to be given back and that nobody uses
+ * @late: the last request was not answered in time
+ * @retry: asks again while @late
+ * @retry_ms: until then
  */
 struct ivshmem_host {
 	bool present;
 	u16 max_pairs;
-	struct mutex lock;		/* seq, stuck, the mailbox */
-	u32 seq;
-	bool stuck;
+	u32 doorbell;
+	struct mutex lock;		/* all below */
+	struct ivshmem_mailbox mailbox;
+	DECLARE_BITMAP(owed, SLUICE_SHM_MAX_SLOTS);
+	bool late;
+	struct delayed_work retry;
+	unsigned int retry_ms;
 };
 
 /**
@@ -109,6 +120,8 @@ unsigned long ivshmem_busy_pages(const void *va, u64 bytes);
 void ivshmem_host_init(struct ivshmem *iv, struct sluice_channel *ch);
 u64 ivshmem_host_quota(const struct ivshmem *iv);
 void ivshmem_host_punch(struct ivshmem *iv, unsigned int slot);
+int ivshmem_host_take(struct ivshmem *iv, unsigned int slot);
+void ivshmem_host_stop(struct ivshmem *iv);
 bool ivshmem_host_present(const void *va);
 
 /* channel.c */
