@@ -5,6 +5,7 @@
  *	netdev.c	probe, remove, freeze, restore; features; net_device_ops
  *	queues.c	virtqueues, NAPI, renegotiation, number of pairs
  *	rx.c		posting buffers, receiving
+ *	fragment.c	frames that the stack would keep for long
  *	tx.c		transmitting, completing
  *	xdp.c		native XDP
  *	ethtool.c	ethtool_ops and the names of the counters
@@ -45,6 +46,7 @@ enum sluice_rx_count {
 	SLUICE_RX_REGION,		/* frames received into region pages */
 	SLUICE_RX_BOUNCE,		/* frames received through bounce */
 	SLUICE_RX_COPYBREAK,		/* small frames copied */
+	SLUICE_RX_FRAGMENT,		/* IP fragments copied, see fragment.c */
 	SLUICE_RX_RETURNED,		/* buffers the backend gave back unused */
 	SLUICE_RX_EXHAUSTED,		/* refills that found no region page */
 	SLUICE_RX_EMPTY,		/* times that the queue ran low and waits for memory */
@@ -262,6 +264,9 @@ void sluice_rx_free(struct sluice_rxq *q);	/* after the virtqueue's buffers are 
 struct sk_buff *sluice_rx_skb(struct sluice_rxq *q, struct page *page, bool region,
 			      unsigned int off, unsigned int len);
 void sluice_rx_give(struct sluice_rxq *q, struct page *page, bool region);
+
+/* fragment.c */
+bool sluice_rx_is_fragment(const struct sk_buff *skb);
 
 /* tx.c */
 void sluice_tx_init(struct sluice_txq *q);

@@ -281,6 +281,9 @@ static void hand_up(struct sluice_rxq *q, struct sk_buff *skb, const struct virt
 	u64_stats_update_end(&q->syncp);
 	skb_record_rx_queue(skb, q->index);
 	skb->protocol = eth_type_trans(skb, dev);
+	/* without memory for a copy it goes up as it is: a slow drain is not a lost frame */
+	if (unlikely(sluice_rx_is_fragment(skb)) && !skb_copy_ubufs(skb, GFP_ATOMIC | __GFP_NOWARN))
+		sluice_rx_inc(q, SLUICE_RX_FRAGMENT);
 	napi_gro_receive(&q->napi, skb);
 }
 
