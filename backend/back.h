@@ -68,6 +68,7 @@ struct sluice_rx_stats {
 	u64_stats_t bytes;
 	u64_stats_t bounce;
 	u64_stats_t copied;
+	u64_stats_t constraint;		/* of those, because the port cannot reach them */
 	u64_stats_t drop_bad;
 	u64_stats_t drop_down;
 	u64_stats_t drop_memory;
@@ -189,12 +190,14 @@ struct sluice_pair {
  * @since: when it got its state, jiffies
  * @answered: the guest has confirmed SEGMENT_ADD
  * @retired: the guest has confirmed SEGMENT_RETIRE, or is gone
+ * @beyond: the port's NIC cannot reach it: frames in it are copied; changes under dest->lock
  * @base_refs: page references when nobody uses it
  */
 struct sluice_segment {
 	unsigned long since;
 	bool answered;
 	bool retired;
+	bool beyond;
 	u32 base_refs;
 };
 
@@ -234,6 +237,7 @@ struct sluice_dest {
 	u64 refused_count;
 	u64 quarantine_count;
 	atomic_t nr_retiring;
+	u32 nr_beyond;			/* slots that the port cannot reach; written under lock */
 	struct net_device *port;	/* NIC whose constraints count, or NULL; lock and rtnl */
 };
 
@@ -322,6 +326,7 @@ void sluice_port_exit(void);
 int sluice_port_describe(struct net_device *nic, struct sluice_dma_constraint *c);
 bool sluice_port_constraint(struct sluice_dest *dest, struct sluice_dma_constraint *c);
 int sluice_port_check(struct sluice_dest *dest, u32 slot, char *text, size_t text_bytes);
+void sluice_port_forget(struct sluice_dest *dest, u32 slot);
 int sluice_port_bind(struct sluice_dest *dest, struct net_device *nic,
 		     struct netlink_ext_ack *extack);
 
@@ -329,8 +334,8 @@ int sluice_port_bind(struct sluice_dest *dest, struct net_device *nic,
 struct sluice_totals {
 	u64 to_frames, to_bytes, to_bounce, to_doorbells, to_returned, to_stops, to_drop_bad,
 	    to_drop_down;
-	u64 from_frames, from_bytes, from_bounce, from_copied, from_zerocopy, from_orphaned,
-	    from_doorbells, from_drop_bad, from_drop_down;
+	u64 from_frames, from_bytes, from_bounce, from_copied, from_constraint, from_zerocopy,
+	    from_orphaned, from_doorbells, from_drop_bad, from_drop_down;
 	u64 drop_no_buffer, drop_too_big, drop_stalled, drop_memory;
 	u64 bells;
 };

@@ -26,6 +26,7 @@ static const struct {
 	SLUICE_STAT(from_bytes),
 	SLUICE_STAT(from_bounce),
 	SLUICE_STAT(from_copied),
+	SLUICE_STAT(from_constraint),
 	SLUICE_STAT(from_zerocopy),
 	SLUICE_STAT(from_orphaned),
 	SLUICE_STAT(from_doorbells),

@@ -70,7 +70,7 @@ static int sluice_nl_put_stats(struct sk_buff *skb, struct sluice_dest *dest)
 	    SLUICE_PUT(DROP_BAD_FRAME, t.from_drop_bad + t.to_drop_bad) ||
 	    SLUICE_PUT(DROP_DOWN, t.to_drop_down + t.from_drop_down) ||
 	    SLUICE_PUT(DROP_NO_MEMORY, t.drop_memory) ||
-	    SLUICE_PUT(BOUNCE_CONSTRAINT, 0) ||
+	    SLUICE_PUT(BOUNCE_CONSTRAINT, t.from_constraint) ||
 	    SLUICE_PUT(REFUSED_SEGMENTS, dest->refused_count) ||
 	    SLUICE_PUT(QUARANTINED, dest->quarantine_count)) {
 		nla_nest_cancel(skb, nest);

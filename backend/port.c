@@ -4,8 +4,9 @@
  * of their memory.
  *
  * Destinations reach their NIC through the bridge (or whatever the operator builds);
- * binding a port only says which NIC that is, so that each segment is known to be
- * in its reach before the guest may use it.
+ * binding a port says which NIC that is, so that of each segment it is known, before
+ * the guest may use it, whether the NIC reaches it. What it does not reach is copied
+ * here, and counted, instead of by swiotlb behind our back.
  */
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
@@ -72,7 +73,7 @@ bool sluice_port_constraint(struct sluice_dest *dest, struct sluice_dma_constrai
  * show us the swiotlb copy of memory that is out of reach.
  */
 static int sluice_port_ranges(struct sluice_channel *ch, struct device *d, bool iommu, u8 *va,
-			      struct sluice_bus_range *range)
+			      u32 bytes, struct sluice_bus_range *range)
 {
 	unsigned int nr = 0;
 	dma_addr_t addr;
@@ -80,7 +81,7 @@ static int sluice_port_ranges(struct sluice_channel *ch, struct device *d, bool 
 	phys_addr_t phys;
 	u32 off;
 
-	for (off = 0; off < SLUICE_SHM_SEGMENT_BYTES; off += PAGE_SIZE) {
+	for (off = 0; off < bytes; off += PAGE_SIZE) {
 		page = sluice_va_to_page(va + off);
 		if (iommu) {
 			addr = dma_map_page_attrs(d, page, 0, PAGE_SIZE, DMA_BIDIRECTIONAL,
@@ -104,10 +105,20 @@ static int sluice_port_ranges(struct sluice_channel *ch, struct device *d, bool 
 	return nr;
 }
 
+/* The last slot of the control segment need not be there to its end. */
+static u32 sluice_port_slot_bytes(const struct sluice_window *win, u32 slot)
+{
+	if (slot >= win->ctrl_slots)
+		return SLUICE_SHM_SEGMENT_BYTES;
+	return min_t(u32, SLUICE_SHM_SEGMENT_BYTES,
+		     win->ctrl_bytes - slot * SLUICE_SHM_SEGMENT_BYTES);
+}
+
+/* Return: 0, -ENOMEM, or another errno if the NIC cannot reach all of a slot. */
 static int sluice_port_fits(struct sluice_dest *dest, struct net_device *nic, u32 slot,
 			    char *text, size_t text_bytes)
 {
-	u8 *va = dest->ch->window.slot[slot].va;
+	const struct sluice_window *win = sluice_win(dest);
 	struct sluice_dma_constraint c;
 	struct sluice_bus_range *range;
 	int nr, err;
@@ -118,9 +129,12 @@ static int sluice_port_fits(struct sluice_dest *dest, struct net_device *nic, u3
 		return err;
 	}
 	range = kvcalloc(SLUICE_PORT_RANGES, sizeof(*range), GFP_KERNEL);
-	if (!range)
+	if (!range) {
+		snprintf(text, text_bytes, "no memory for a look at segment %u", slot);
 		return -ENOMEM;
-	nr = sluice_port_ranges(dest->ch, sluice_port_device(nic), c.iommu, va, range);
+	}
+	nr = sluice_port_ranges(dest->ch, sluice_port_device(nic), c.iommu, win->slot[slot].va,
+				sluice_port_slot_bytes(win, slot), range);
 	if (nr < 0) {
 		snprintf(text, text_bytes, "segment %u: %s's IOMMU cannot map it", slot, nic->name);
 		err = nr;
@@ -131,6 +145,39 @@ static int sluice_port_fits(struct sluice_dest *dest, struct net_device *nic, u3
 	return err;
 }
 
+static void sluice_port_mark(struct sluice_dest *dest, u32 slot, bool beyond)
+{
+	lockdep_assert_held(&dest->lock);
+	if (dest->segment[slot].beyond == beyond)
+		return;
+	WRITE_ONCE(dest->segment[slot].beyond, beyond);
+	WRITE_ONCE(dest->nr_beyond, dest->nr_beyond + (beyond ? 1 : -1));
+	if (beyond && slot >= dest->ch->window.ctrl_slots)
+		dest->refused_count++;
+}
+
+/**
+ * sluice_port_forget() - a segment's memory goes
+ * @dest: the destination, dest->lock held
+ * @slot: window slot
+ */
+void sluice_port_forget(struct sluice_dest *dest, u32 slot)
+{
+	sluice_port_mark(dest, slot, false);
+}
+
+/* Who reads it knows why frames are copied, and that it costs no more than that. */
+static void sluice_port_tell(struct sluice_dest *dest, u32 slot, const char *why)
+{
+	char text[SLUICE_TEXT_BYTES];
+
+	snprintf(text, sizeof(text), "%s; frames in it are copied first", why);
+	sluice_event_segment(dest, SLUICE_EVENT_TYPE_SEGMENT_STATE, slot,
+			     sluice_segment_state(dest, slot), text);
+	if (net_ratelimit())
+		netdev_warn(dest->dev, "%s\n", text);
+}
+
 /**
  * sluice_port_check() - can the destination's port DMA this segment?
  * @dest: the destination
@@ -138,7 +185,11 @@ static int sluice_port_fits(struct sluice_dest *dest, struct net_device *nic, u3
  * @text: why not
  * @text_bytes: its size
  *
- * Return: 0, also without a port; else an errno.
+ * A segment that it cannot reach is used for bounce only: frames of the guest in it
+ * are copied before the NIC sees them. The provider has had the constraint when
+ * it looked for memory; to ask again would bring no other.
+ *
+ * Return: 0, also without a port and for a segment out of reach; else an errno.
  */
 int sluice_port_check(struct sluice_dest *dest, u32 slot, char *text, size_t text_bytes)
 {
@@ -147,23 +198,63 @@ int sluice_port_check(struct sluice_dest *dest, u32 slot, char *text, size_t tex
 	mutex_lock(&dest->lock);
 	if (dest->port)
 		err = sluice_port_fits(dest, dest->port, slot, text, text_bytes);
+	if (err && err != -ENOMEM) {
+		sluice_port_mark(dest, slot, true);
+		sluice_port_tell(dest, slot, text);
+		err = 0;
+	}
 	mutex_unlock(&dest->lock);
 	return err;
+}
+
+/* All that has memory, the control segment too: its bounce slots hold frames. */
+static bool sluice_port_has_memory(struct sluice_dest *dest, u32 slot)
+{
+	return sluice_segment_state(dest, slot) != SLUICE_SEGMENT_ABSENT &&
+	       sluice_win(dest)->slot[slot].va;
+}
+
+/* Which slots are out of the NIC's reach; the first reason is for the user. */
+static int sluice_port_reach(struct sluice_dest *dest, struct net_device *nic,
+			     unsigned long *beyond, struct netlink_ext_ack *extack)
+{
+	struct sluice_window *win = sluice_win(dest);
+	char text[SLUICE_TEXT_BYTES], more[SLUICE_TEXT_BYTES];
+	u32 slot, nr = 0;
+	int err;
+
+	for (slot = 0; slot < win->nr_slots; slot++) {
+		if (!sluice_port_has_memory(dest, slot))
+			continue;
+		err = sluice_port_fits(dest, nic, slot, nr ? more : text, sizeof(text));
+		if (err == -ENOMEM) {
+			sluice_extack(extack, "no memory to look at %s's segments",
+				      dest->name);
+			return err;
+		}
+		if (!err)
+			continue;
+		__set_bit(slot, beyond);
+		nr++;
+	}
+	if (nr)
+		sluice_extack(extack, "%s; frames in it%s are copied first", text,
+			      nr > 1 ? " and in others" : "");
+	return 0;
 }
 
 /**
  * sluice_port_bind() - say which NIC a destination's frames go to
  * @dest: the destination, dest->lock and rtnl held
  * @nic: its interface, or NULL to unbind
- * @extack: which segment it cannot reach, and why
+ * @extack: why not; or, as a warning, which segment it cannot reach
  *
  * Return: 0, or an errno and nothing changed.
  */
 int sluice_port_bind(struct sluice_dest *dest, struct net_device *nic,
 		     struct netlink_ext_ack *extack)
 {
-	struct sluice_window *win = &dest->ch->window;
-	char text[SLUICE_TEXT_BYTES] = "";
+	DECLARE_BITMAP(beyond, SLUICE_SHM_MAX_SLOTS) = {};
 	struct sluice_dma_constraint c;
 	u32 slot;
 	int err;
@@ -177,17 +268,13 @@ int sluice_port_bind(struct sluice_dest *dest, struct net_device *nic,
 				      nic->name);
 			return -EOPNOTSUPP;
 		}
-		for (slot = win->ctrl_slots; slot < win->nr_slots; slot++) {
-			if (sluice_segment_state(dest, slot) != SLUICE_SEGMENT_ACTIVE)
-				continue;
-			err = sluice_port_fits(dest, nic, slot, text, sizeof(text));
-			if (err) {
-				sluice_extack(extack, "%s", text);
-				return err;
-			}
-		}
+		err = sluice_port_reach(dest, nic, beyond, extack);
+		if (err)
+			return err;
 		dev_hold(nic);
 	}
+	for (slot = 0; slot < sluice_win(dest)->nr_slots; slot++)
+		sluice_port_mark(dest, slot, test_bit(slot, beyond));
 	if (dest->port)
 		dev_put(dest->port);
 	dest->port = nic;

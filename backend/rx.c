@@ -289,6 +289,19 @@ static void sluice_rx_fly(struct sluice_ring *ring, struct sk_buff *skb, u16 hea
 	skb_zcopy_init(skb, &flight->uarg);
 }
 
+/* Does a part of the frame lie where the port's NIC cannot reach it? */
+static bool sluice_rx_beyond(const struct sluice_dest *dest, const struct sluice_vq_chain *chain)
+{
+	u16 i;
+
+	if (likely(!READ_ONCE(dest->nr_beyond)))
+		return false;
+	for (i = 0; i < chain->nr_out; i++)
+		if (READ_ONCE(dest->segment[sluice_window_slot_of(chain->iov[i].off)].beyond))
+			return true;
+	return false;
+}
+
 /* One chain. Its head is given back here, or by its flight. */
 static u32 sluice_rx_chain(struct sluice_pair *pair, struct sluice_ring *ring,
 			   struct list_head *list)
@@ -298,7 +311,7 @@ static u32 sluice_rx_chain(struct sluice_pair *pair, struct sluice_ring *ring,
 	struct sluice_dest *dest = pair->dest;
 	struct virtio_net_hdr_mrg_rxbuf hdr;
 	struct sk_buff *skb = NULL;
-	bool lent = false;
+	bool lent = false, beyond = false;
 	u32 len;
 
 	if (chain->out_bytes < SLUICE_HDR_BYTES + ETH_HLEN ||
@@ -314,7 +327,10 @@ static u32 sluice_rx_chain(struct sluice_pair *pair, struct sluice_ring *ring,
 	}
 
 	if (len > SLUICE_RX_COPY_BYTES) {
-		skb = sluice_rx_lend(pair, &c, len);
+		beyond = sluice_rx_beyond(dest, chain);
+		/* lent, the NIC's driver would have it copied behind our back (swiotlb) */
+		if (!beyond)
+			skb = sluice_rx_lend(pair, &c, len);
 		lent = skb;
 	}
 	if (!skb)
@@ -339,6 +355,8 @@ static u32 sluice_rx_chain(struct sluice_pair *pair, struct sluice_ring *ring,
 		u64_stats_inc(&pair->rx_stats.bounce);
 	if (!lent)
 		u64_stats_inc(&pair->rx_stats.copied);
+	if (beyond)
+		u64_stats_inc(&pair->rx_stats.constraint);
 	u64_stats_update_end(&pair->rx_stats.syncp);
 
 	if (lent)

@@ -69,6 +69,7 @@ static void sluice_segment_free(struct sluice_dest *dest, u32 slot)
 	/* pages-out of netlink looks at the pages under this lock */
 	mutex_lock(&dest->lock);
 	dest->ch->ops->segment_free(dest->ch, slot);
+	sluice_port_forget(dest, slot);
 	sluice_win(dest)->slot[slot].va = NULL;
 	sluice_segment_set(dest, slot, SLUICE_SEGMENT_ABSENT);
 	mutex_unlock(&dest->lock);
@@ -226,7 +227,7 @@ enum sluice_step sluice_segments_drain(struct sluice_dest *dest)
 	return most;
 }
 
-/* Memory, the NIC's consent, and the provider's sharing; nothing is kept on failure. */
+/* Memory, what the NIC says of it, and the provider's sharing; nothing is kept on failure. */
 static int sluice_segment_prepare(struct sluice_dest *dest, u32 slot, u64 *handle,
 				  char *text, size_t text_bytes)
 {
@@ -247,12 +248,8 @@ static int sluice_segment_prepare(struct sluice_dest *dest, u32 slot, u64 *handl
 	dest->segment[slot].base_refs = sluice_segment_refs(dest, slot);
 
 	err = sluice_port_check(dest, slot, text, text_bytes);
-	if (err) {
-		mutex_lock(&dest->lock);
-		dest->refused_count++;
-		mutex_unlock(&dest->lock);
+	if (err)
 		goto free;
-	}
 	sluice_segment_set(dest, slot, SLUICE_SEGMENT_VALIDATED);
 
 	err = ch->ops->segment_share(ch, slot, handle);
@@ -274,7 +271,7 @@ free:
  * @text_bytes: its size
  *
  * Waits for the guest's answer. Return: 0, -ENOLINK if the session ended, or an errno
- * of the provider, the port's constraints or the guest.
+ * of the provider or the guest.
  */
 int sluice_segment_add(struct sluice_dest *dest, u32 slot, char *text, size_t text_bytes)
 {

@@ -38,6 +38,7 @@ void sluice_pair_totals(struct sluice_pair *pair, struct sluice_totals *t)
 		s.from_bytes = u64_stats_read(&rx->bytes);
 		s.from_bounce = u64_stats_read(&rx->bounce);
 		s.from_copied = u64_stats_read(&rx->copied);
+		s.from_constraint = u64_stats_read(&rx->constraint);
 		s.from_drop_bad = u64_stats_read(&rx->drop_bad);
 		s.from_drop_down = u64_stats_read(&rx->drop_down);
 		s.drop_memory = u64_stats_read(&rx->drop_memory);
@@ -65,6 +66,7 @@ void sluice_pair_totals(struct sluice_pair *pair, struct sluice_totals *t)
 	t->from_bytes += s.from_bytes;
 	t->from_bounce += s.from_bounce;
 	t->from_copied += s.from_copied;
+	t->from_constraint += s.from_constraint;
 	t->from_zerocopy += s.from_zerocopy;
 	t->from_orphaned += s.from_orphaned;
 	t->from_doorbells += s.from_doorbells;
