@@ -7,6 +7,7 @@
  *	poke FILE get OFFSET BYTES
  *	poke FILE fill OFFSET BYTES SEED		random bytes
  *	poke FILE flip OFFSET BYTES SEED MS PER_MS	random words at random places
+ *	poke FILE flood OFFSET BYTES PROD MS		a ring full of PINGs each ms
  *
  * FILE is /proc/PID/fd/N of the region server. OFFSET and BYTES as C writes numbers.
  * Every value depends on the seed only, so a failure can be played again.
@@ -139,10 +140,28 @@ static void flip(uint64_t off, uint64_t bytes, uint64_t ms, uint64_t per_ms)
 	} while (now_ms() < end);
 }
 
+/* Every message is right, and as many are said to be there as the ring has. */
+static void flood(uint64_t off, uint64_t bytes, uint64_t prod, uint64_t ms)
+{
+	uint64_t end = now_ms() + ms, i;
+
+	for (i = 0; i < bytes; i += 64) {
+		memset((void *)(mem + off + i), 0, 64);
+		mem[off + i + 1] = 0x83;		/* SLUICE_MSG_PING */
+		store(off + i + 4, 2, i / 64);		/* token */
+		store(off + i + 6, 2, 64);		/* length */
+	}
+	do {
+		store(prod, 4, load(prod, 4) + bytes / 64 - 1);
+		usleep(1000);
+	} while (now_ms() < end);
+}
+
 static void usage(void)
 {
 	fprintf(stderr, "usage: poke FILE set OFFSET BYTES VALUE MS | add OFFSET BYTES VALUE |\n"
-		"       get OFFSET BYTES | fill OFFSET BYTES SEED | flip OFFSET BYTES SEED MS PER_MS\n");
+		"       get OFFSET BYTES | fill OFFSET BYTES SEED | flip OFFSET BYTES SEED MS PER_MS |\n"
+		"       flood OFFSET BYTES PROD MS\n");
 	exit(2);
 }
 
@@ -184,6 +203,8 @@ int main(int argc, char **argv)
 	} else if (!strcmp(what, "flip") && argc == 8 && bytes >= 4 && off % 4 == 0) {
 		state = number(argv[5]);
 		flip(off, bytes, number(argv[6]), number(argv[7]));
+	} else if (!strcmp(what, "flood") && argc == 7 && bytes % 64 == 0) {
+		flood(off, bytes, number(argv[5]), number(argv[6]));
 	} else {
 		usage();
 	}
