@@ -132,14 +132,44 @@ static bool sluice_tx_fits(const struct sluice_dest *dest, const struct sluice_t
 	       tx->entry[tx->entry_first & (tx->vq.num - 1)].len_bytes >= need;
 }
 
+/* A frame read from front to back; skb_copy_bits() would look for its place each time. */
+struct sluice_reader {
+	struct skb_seq_state seq;
+	const u8 *data;
+	u32 left;
+	u32 done;
+};
+
+static void sluice_reader_copy(struct sluice_reader *r, u8 *dst, u32 len)
+{
+	u32 part;
+
+	while (len) {
+		if (!r->left) {
+			r->left = skb_seq_read(r->done, &r->data, &r->seq);
+			/* cannot be: the caller asks for what the frame has */
+			if (!r->left)
+				return;
+		}
+		part = min(len, r->left);
+		memcpy(dst, r->data, part);
+		dst += part;
+		len -= part;
+		r->data += part;
+		r->left -= part;
+		r->done += part;
+	}
+}
+
 /* Write @skb with @hdr into the first buffers, which are known to have the room. */
-static void sluice_tx_copy(struct sluice_pair *pair, const struct sk_buff *skb,
+static void sluice_tx_copy(struct sluice_pair *pair, struct sk_buff *skb,
 			   struct virtio_net_hdr_mrg_rxbuf *hdr)
 {
 	u32 need = skb->len + SLUICE_HDR_BYTES, done = 0, sum = 0, in_entry, len, part;
 	u32 ctrl_slots = pair->dest->ch->window.ctrl_slots;
 	struct sluice_tx *tx = &pair->tx;
 	struct sluice_stash_entry *e;
+	struct sluice_reader r = {};
 	struct sluice_vq_iov *iov;
 	u16 i, nr = 0, at;
 	bool bounce = false;
@@ -151,6 +181,7 @@ static void sluice_tx_copy(struct sluice_pair *pair, const struct sk_buff *skb,
 		nr++;
 	}
 	hdr->num_buffers = __cpu_to_virtio16(true, nr);
+	skb_prepare_seq_read(skb, 0, skb->len, &r.seq);
 
 	while (nr--) {
 		e = &tx->entry[tx->entry_first & (tx->vq.num - 1)];
@@ -169,15 +200,13 @@ static void sluice_tx_copy(struct sluice_pair *pair, const struct sk_buff *skb,
 				done += part;
 				len -= part;
 			}
-			if (len) {
-				/* cannot fail: the range lies inside the frame */
-				skb_copy_bits(skb, done - SLUICE_HDR_BYTES, va, len);
-				done += len;
-			}
+			sluice_reader_copy(&r, va, len);
+			done += len;
 		}
 		sluice_vq_push(&tx->vq, e->head, in_entry);
 		sluice_stash_drop_first(tx);
 	}
+	skb_abort_seq_read(&r.seq);
 	tx->unpublished = true;
 
 	u64_stats_update_begin(&tx->stats.syncp);
