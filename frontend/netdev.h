@@ -122,6 +122,7 @@ struct sluice_rxq {
 
 enum sluice_tx_kind {
 	SLUICE_TX_SKB,
+	SLUICE_TX_COPIED,		/* the skb is gone already */
 	SLUICE_TX_XDP_REGION,		/* a received region page, sent back */
 	SLUICE_TX_XDP_PAGE,		/* a received ordinary page, sent back */
 	SLUICE_TX_XDP_COPY,		/* redirected here, copied: only pages */
@@ -129,12 +130,13 @@ enum sluice_tx_kind {
 
 /* A frame on its way; one per ring entry at most. */
 struct sluice_tx_desc {
-	void *owner;			/* skb or page */
+	void *owner;			/* skb or page; NULL if copied */
 	u32 bytes;
 	u8 kind;
-	u8 nr_pages;
+	u8 nr_runs;
+	u8 nr_pages;			/* in the runs */
 	u16 next;			/* in the free list, by index */
-	struct page *page[SLUICE_NET_FRAME_PAGES];
+	struct sluice_slots_run run[SLUICE_NET_FRAME_PAGES];
 };
 
 #define SLUICE_TX_NO_DESC	0xffff
@@ -144,12 +146,15 @@ struct sluice_tx_desc {
  * @vq: NULL while frozen
  * @net: whose
  * @napi: completes
- * @retry: wakes a queue that was stopped for want of memory
+ * @retry: wakes a queue that was stopped for want of memory, and collects what no
+ *	callback was asked for
  * @index: of the pair
  * @nr_desc: size of @desc
  * @free: first free one
  * @desc: private, one per ring entry
  * @nr_flight: frames that the backend has
+ * @nr_held: of those, frames that hold what the stack waits for
+ * @nr_pages: region pages of those; at most as many as the ring has entries
  * @live: frames may be added
  * @starved: stopped for want of memory, since when
  * @starved_since: jiffies
@@ -167,6 +172,8 @@ struct sluice_txq {
 	u16 free;
 	struct sluice_tx_desc *desc;
 	unsigned int nr_flight;
+	unsigned int nr_held;
+	unsigned int nr_pages;
 	bool live;
 	bool starved;
 	unsigned long starved_since;
@@ -279,6 +286,8 @@ netdev_tx_t sluice_tx_xmit(struct sk_buff *skb, struct net_device *dev);
 struct sluice_tx_desc *sluice_tx_get_desc(struct sluice_txq *q);
 void sluice_tx_put_desc(struct sluice_txq *q, struct sluice_tx_desc *d);
 void sluice_tx_reclaim(struct sluice_txq *q, int budget);
+/* Reclaim if nobody else is at it; receive NAPI. */
+void sluice_tx_collect(struct sluice_txq *q, int budget);
 void sluice_tx_kick(struct sluice_txq *q);
 void sluice_tx_arm(struct sluice_txq *q);
 

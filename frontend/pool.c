@@ -12,6 +12,7 @@ void sluice_pool_init(struct sluice_pool *p, u32 nr_pages,
 	p->fifo_head = SLUICE_POOL_NONE;
 	p->fifo_tail = SLUICE_POOL_NONE;
 	p->avail = SLUICE_POOL_NONE;
+	p->avail_last = SLUICE_POOL_NONE;
 }
 
 static struct sluice_pool_segment *seg_of(struct sluice_pool *p, u32 id)
@@ -33,7 +34,9 @@ static void list_seg(struct sluice_pool *p, struct sluice_pool_segment *seg)
 	seg->listed = true;
 	seg->prev = SLUICE_POOL_NONE;
 	seg->next = p->avail;
-	if (seg->next != SLUICE_POOL_NONE)
+	if (seg->next == SLUICE_POOL_NONE)
+		p->avail_last = seg->slot;
+	else
 		p->seg[seg->next]->prev = seg->slot;
 	p->avail = seg->slot;
 }
@@ -47,7 +50,9 @@ static void unlist_seg(struct sluice_pool *p, struct sluice_pool_segment *seg)
 		p->avail = seg->next;
 	else
 		p->seg[seg->prev]->next = seg->next;
-	if (seg->next != SLUICE_POOL_NONE)
+	if (seg->next == SLUICE_POOL_NONE)
+		p->avail_last = seg->prev;
+	else
 		p->seg[seg->next]->prev = seg->prev;
 }
 
@@ -89,7 +94,8 @@ static void set_free(struct sluice_pool *p, struct sluice_pool_segment *seg, u32
 	u32 index = id % p->nr_pages;
 
 	seg->page[index].state = SLUICE_POOL_FREE;
-	seg->free[seg->nr_free++] = index;
+	__set_bit(index, seg->free);
+	seg->nr_free++;
 	if (seg->retiring)
 		return;
 	p->nr_free++;
@@ -108,7 +114,7 @@ int sluice_pool_add(struct sluice_pool *p, u32 slot, struct sluice_pool_segment 
 	seg->slot = slot;
 	p->seg[slot] = seg;
 	p->total += p->nr_pages;
-	for (i = p->nr_pages; i-- > 0;) {	/* lowest page on top */
+	for (i = 0; i < p->nr_pages; i++) {
 		u32 id = slot * p->nr_pages + i;
 
 		if (p->idle(p->arg, id))
@@ -134,22 +140,49 @@ static void look(struct sluice_pool *p, u32 n)
 	}
 }
 
+/* These pages, which are free, go out. */
+static u32 take(struct sluice_pool *p, struct sluice_pool_segment *seg, u32 index, u32 nr)
+{
+	u32 i;
+
+	bitmap_clear(seg->free, index, nr);
+	for (i = index; i < index + nr; i++)
+		seg->page[i].state = SLUICE_POOL_OUT;
+	seg->nr_out += nr;
+	seg->nr_free -= nr;
+	p->nr_free -= nr;
+	if (!seg->nr_free)
+		unlist_seg(p, seg);
+	return seg->slot * p->nr_pages + index;
+}
+
 u32 sluice_pool_get(struct sluice_pool *p, u32 reserve)
 {
 	struct sluice_pool_segment *seg;
-	u32 index;
 
 	look(p, p->nr_free > reserve + SLUICE_POOL_LOOK ? 1 : SLUICE_POOL_LOOK);
 	if (p->nr_free <= reserve || p->avail == SLUICE_POOL_NONE)
 		return SLUICE_POOL_NONE;
 	seg = p->seg[p->avail];
-	index = seg->free[--seg->nr_free];
-	p->nr_free--;
-	if (!seg->nr_free)
-		unlist_seg(p, seg);
-	seg->page[index].state = SLUICE_POOL_OUT;
-	seg->nr_out++;
-	return seg->slot * p->nr_pages + index;
+	return take(p, seg, find_first_bit(seg->free, p->nr_pages), 1);
+}
+
+u32 sluice_pool_get_run(struct sluice_pool *p, u32 want, u32 *nr)
+{
+	struct sluice_pool_segment *seg;
+	u32 index, n = 1;
+
+	look(p, p->nr_free > want + SLUICE_POOL_LOOK ? 1 : SLUICE_POOL_LOOK);
+	if (!want || p->avail_last == SLUICE_POOL_NONE)
+		return SLUICE_POOL_NONE;
+	seg = p->seg[p->avail_last];
+	index = find_last_bit(seg->free, p->nr_pages);
+	while (n < want && index && test_bit(index - 1, seg->free)) {
+		index--;
+		n++;
+	}
+	*nr = n;
+	return take(p, seg, index, n);
 }
 
 int sluice_pool_put(struct sluice_pool *p, u32 id)

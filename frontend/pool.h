@@ -14,6 +14,11 @@
  * long costs the others nothing.
  *
  * A page is named by its id: window slot * pages per segment + index.
+ *
+ * Single pages, which receive takes and the stack gives back in any order, come from the
+ * low end of the first segment that has some; runs of neighbours, which transmit
+ * takes and gives back as they were, from the high end of the last one. So the
+ * one does not break up the other.
  */
 #ifndef SLUICE_FRONT_POOL_H
 #define SLUICE_FRONT_POOL_H
@@ -46,7 +51,7 @@ struct sluice_pool_segment {
 	u32 nr_free;
 	u32 nr_out;
 	u32 nr_wait;
-	u16 free[SLUICE_POOL_PAGES];	/* stack of indices: the warmest page first */
+	unsigned long free[BITS_TO_LONGS(SLUICE_POOL_PAGES)];
 	struct sluice_pool_page page[SLUICE_POOL_PAGES];
 };
 
@@ -70,6 +75,7 @@ struct sluice_pool {
 	u32 fifo_head;
 	u32 fifo_tail;
 	u32 avail;			/* first segment with free pages */
+	u32 avail_last;
 	struct sluice_pool_segment *seg[SLUICE_SHM_MAX_SLOTS];
 };
 
@@ -84,6 +90,11 @@ int sluice_pool_add(struct sluice_pool *p, u32 slot, struct sluice_pool_segment 
 
 /* A free page, or SLUICE_POOL_NONE if no more than @reserve are free. */
 u32 sluice_pool_get(struct sluice_pool *p, u32 reserve);
+
+/* Up to @want free pages that follow each other: the first one's id, how many in *@nr.
+ * SLUICE_POOL_NONE if none is free.
+ */
+u32 sluice_pool_get_run(struct sluice_pool *p, u32 want, u32 *nr);
 
 /* The driver is done with it. -EINVAL if the driver does not have that page. */
 int sluice_pool_put(struct sluice_pool *p, u32 id);

@@ -351,6 +351,8 @@ static int rx_poll(struct napi_struct *napi, int budget)
 	bool region;
 	int done = 0;
 
+	/* an ACK often means that the frame which it is for is done, too */
+	sluice_tx_collect(&q->net->txq[q->index], budget);
 	rcu_read_lock();
 	prog = rcu_dereference(q->net->prog);
 	while (done < budget) {

@@ -274,6 +274,75 @@ void sluice_slots_put_bulk(struct sluice_slots *s, struct page **pages, unsigned
 	spin_unlock_bh(&s->lock);
 }
 
+/* All pages of the runs are out. Under the lock. */
+static void put_runs(struct sluice_slots *s, const struct sluice_slots_run *runs,
+		     unsigned int nr_runs)
+{
+	unsigned int i, n;
+
+	for (i = 0; i < nr_runs; i++) {
+		u32 id = page_id(s, runs[i].page);
+
+		if (id == SLUICE_POOL_NONE)
+			continue;
+		for (n = 0; n < runs[i].nr; n++)
+			sluice_pool_put(&s->pool, id + n);
+	}
+}
+
+/* Pages @id to @id + @nr, cut where neighbours in the window are none in memory (Xen). */
+static unsigned int cut_run(struct sluice_slots *s, u32 id, u32 nr,
+			    struct sluice_slots_run *runs)
+{
+	unsigned int used = 0;
+	struct page *page;
+
+	for (; nr; nr--, id++) {
+		page = id_page(s, id);
+		if (used && page == runs[used - 1].page + runs[used - 1].nr) {
+			runs[used - 1].nr++;
+			continue;
+		}
+		runs[used].page = page;
+		runs[used++].nr = 1;
+	}
+	return used;
+}
+
+unsigned int sluice_slots_get_runs(struct sluice_slots *s, struct sluice_slots_run *runs,
+				   unsigned int nr)
+{
+	unsigned int used = 0;
+	u32 id, got;
+
+	if (READ_ONCE(s->pool.total) < nr)
+		return 0;
+	spin_lock_bh(&s->lock);
+	while (nr) {
+		id = sluice_pool_get_run(&s->pool, nr, &got);
+		if (id == SLUICE_POOL_NONE)
+			break;
+		used += cut_run(s, id, got, runs + used);
+		nr -= got;
+	}
+	if (nr) {
+		put_runs(s, runs, used);
+		used = 0;
+	}
+	spin_unlock_bh(&s->lock);
+	return used;
+}
+
+void sluice_slots_put_runs(struct sluice_slots *s, const struct sluice_slots_run *runs,
+			   unsigned int nr_runs)
+{
+	if (!nr_runs)
+		return;
+	spin_lock_bh(&s->lock);
+	put_runs(s, runs, nr_runs);
+	spin_unlock_bh(&s->lock);
+}
+
 struct page *sluice_slots_get(struct sluice_slots *s)
 {
 	struct page *page;

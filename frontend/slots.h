@@ -37,6 +37,25 @@ unsigned int sluice_slots_get_bulk(struct sluice_slots *s, struct page **pages,
 				   unsigned int nr, unsigned int min, unsigned int reserve);
 void sluice_slots_put_bulk(struct sluice_slots *s, struct page **pages, unsigned int nr);
 
+/* Pages that follow each other, in memory and in the window. */
+struct sluice_slots_run {
+	struct page *page;
+	unsigned int nr;
+};
+
+/**
+ * sluice_slots_get_runs() - take pages in as few runs as can be had cheaply
+ * @s: the pool
+ * @runs: filled in; room for @nr
+ * @nr: pages; all or none
+ *
+ * Return: how many runs, 0 if there are not so many pages.
+ */
+unsigned int sluice_slots_get_runs(struct sluice_slots *s, struct sluice_slots_run *runs,
+				   unsigned int nr);
+void sluice_slots_put_runs(struct sluice_slots *s, const struct sluice_slots_run *runs,
+			   unsigned int nr_runs);
+
 /* The backend gave @page back unused: its segment is about to be retired. To hand out
  * its pages until the message says so would only send them to and fro.
  */

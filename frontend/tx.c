@@ -11,6 +11,13 @@
  * When none has room the queue stops until something is completed, or a timer
  * says try again. The descriptors cover the header and the frame, never the
  * rest of a page.
+ *
+ * A frame that has been copied needs its skb no longer: the sender gets it back at
+ * once, so nobody waits for the completion and no doorbell is asked for. What such
+ * frames still hold, region pages and places in the ring, is collected by the next
+ * transmission, by the receive side's NAPI, or by a timer. The backend is asked to
+ * ring for frames that hold an skb or a page of the stack, for a stopped queue, and
+ * when half of the ring is taken.
  */
 #include <linux/etherdevice.h>
 #include <linux/skbuff.h>
@@ -19,6 +26,7 @@
 #include "netdev.h"
 
 #define TX_RETRY_MS	4
+#define TX_COLLECT_MS	8	/* completions that nobody waits for */
 #define TX_GIVE_UP_MS	2000	/* nothing in flight and still no room: it never fits */
 
 enum road { ROAD_DIRECT, ROAD_COPY, ROAD_BOUNCE };
@@ -36,6 +44,7 @@ struct sluice_tx_desc *sluice_tx_get_desc(struct sluice_txq *q)
 		return NULL;
 	d = &q->desc[q->free];
 	q->free = d->next;
+	d->nr_runs = 0;
 	d->nr_pages = 0;
 	return d;
 }
@@ -49,7 +58,8 @@ void sluice_tx_put_desc(struct sluice_txq *q, struct sluice_tx_desc *d)
 
 static void drop_pages(struct sluice_txq *q, struct sluice_tx_desc *d)
 {
-	sluice_slots_put_bulk(q->net->slots, d->page, d->nr_pages);
+	sluice_slots_put_runs(q->net->slots, d->run, d->nr_runs);
+	d->nr_runs = 0;
 	d->nr_pages = 0;
 }
 
@@ -62,11 +72,16 @@ static unsigned int finish(struct sluice_txq *q, struct sluice_tx_desc *d, int b
 	case SLUICE_TX_SKB:
 		bytes = d->bytes;
 		napi_consume_skb(d->owner, budget);
+		q->nr_held--;
+		break;
+	case SLUICE_TX_COPIED:
+		bytes = d->bytes;
 		break;
 	case SLUICE_TX_XDP_PAGE:
 		put_page(d->owner);
 		break;
 	}
+	q->nr_pages -= d->nr_pages;
 	drop_pages(q, d);
 	sluice_tx_put_desc(q, d);
 	q->nr_flight--;
@@ -83,7 +98,7 @@ void sluice_tx_reclaim(struct sluice_txq *q, int budget)
 	while ((d = virtqueue_get_buf(q->vq, &len))) {
 		frames++;
 		bytes += d->bytes;
-		if (d->kind == SLUICE_TX_SKB)
+		if (d->kind == SLUICE_TX_SKB || d->kind == SLUICE_TX_COPIED)
 			skbs++;
 		skb_bytes += finish(q, d, budget);
 	}
@@ -133,14 +148,15 @@ static int go_direct(struct sluice_txq *q, struct sluice_tx_desc *d, struct sk_b
 	void *va;
 	int i;
 
-	if (!sluice_slots_get_bulk(q->net->slots, d->page, 1, 1, 0))
+	d->nr_runs = sluice_slots_get_runs(q->net->slots, d->run, 1);
+	if (!d->nr_runs)
 		return 0;
 	d->nr_pages = 1;
-	va = page_address(d->page[0]);
+	va = page_address(d->run[0].page);
 	memcpy(va, hdr, sizeof(*hdr));
 	skb_copy_from_linear_data(skb, va + sizeof(*hdr), skb_headlen(skb));
 	sg_init_table(q->sg, 1 + shinfo->nr_frags);
-	sg_set_page(&q->sg[0], d->page[0], sizeof(*hdr) + skb_headlen(skb), 0);
+	sg_set_page(&q->sg[0], d->run[0].page, sizeof(*hdr) + skb_headlen(skb), 0);
 	for (i = 0; i < shinfo->nr_frags; i++)
 		sg_set_page(&q->sg[1 + i], skb_frag_page(&shinfo->frags[i]),
 			    skb_frag_size(&shinfo->frags[i]), skb_frag_off(&shinfo->frags[i]));
@@ -152,23 +168,25 @@ static int go_copy(struct sluice_txq *q, struct sluice_tx_desc *d, struct sk_buf
 {
 	unsigned int nr = DIV_ROUND_UP(skb->len + sizeof(*hdr), PAGE_SIZE);
 	unsigned int done = 0, start = sizeof(*hdr), bytes, i;
+	struct sluice_slots_run *run = d->run;
 
-	if (nr > ARRAY_SIZE(d->page))
+	if (nr > ARRAY_SIZE(d->run))
 		return -EMSGSIZE;
-	if (!sluice_slots_get_bulk(q->net->slots, d->page, nr, nr, 0))
+	d->nr_runs = sluice_slots_get_runs(q->net->slots, run, nr);
+	if (!d->nr_runs)
 		return 0;
 	d->nr_pages = nr;
-	memcpy(page_address(d->page[0]), hdr, sizeof(*hdr));
-	sg_init_table(q->sg, nr);
-	for (i = 0; i < nr; i++) {
-		bytes = min_t(unsigned int, skb->len - done, PAGE_SIZE - start);
-		if (skb_copy_bits(skb, done, page_address(d->page[i]) + start, bytes))
+	memcpy(page_address(run->page), hdr, sizeof(*hdr));
+	sg_init_table(q->sg, d->nr_runs);
+	for (i = 0; i < d->nr_runs; i++, run++) {
+		bytes = min_t(unsigned int, skb->len - done, run->nr * PAGE_SIZE - start);
+		if (skb_copy_bits(skb, done, page_address(run->page) + start, bytes))
 			return -EFAULT;
-		sg_set_page(&q->sg[i], d->page[i], start + bytes, 0);
+		sg_set_page(&q->sg[i], run->page, start + bytes, 0);
 		done += bytes;
 		start = 0;
 	}
-	return nr;
+	return d->nr_runs;
 }
 
 static int go_bounce(struct sluice_txq *q, struct sk_buff *skb,
@@ -192,7 +210,7 @@ static int go_bounce(struct sluice_txq *q, struct sk_buff *skb,
 	return nr < 0 ? nr : nr + 1;
 }
 
-/* 0, -ENOSPC or -ENOMEM: not now; other: never. */
+/* 0, -ENOSPC or -ENOMEM: not now; other: never. The skb stays the caller's. */
 static int send(struct sluice_txq *q, struct sluice_tx_desc *d, struct sk_buff *skb,
 		const struct virtio_net_hdr_mrg_rxbuf *hdr)
 {
@@ -218,6 +236,8 @@ static int send(struct sluice_txq *q, struct sluice_tx_desc *d, struct sk_buff *
 	}
 	if (err)
 		return err;
+	d->kind = road == ROAD_COPY ? SLUICE_TX_COPIED : SLUICE_TX_SKB;
+	d->owner = road == ROAD_COPY ? NULL : skb;
 	sluice_tx_add(q, road == ROAD_DIRECT ? SLUICE_TX_REGION_DIRECT :
 			 road == ROAD_COPY ? SLUICE_TX_REGION_COPIED : SLUICE_TX_BOUNCE, 1);
 	return 0;
@@ -248,13 +268,35 @@ static void drop(struct sluice_txq *q, struct sk_buff *skb, enum sluice_tx_count
 	dev_kfree_skb_any(skb);
 }
 
+/* Ring entries or, for a backend that is slow to give pages back, region pages. */
+static unsigned int room(struct sluice_txq *q)
+{
+	return min(q->vq->num_free, q->nr_desc - min(q->nr_pages, q->nr_desc));
+}
+
+/* Does anybody wait for what is in flight? */
+static bool awaited(struct sluice_txq *q)
+{
+	return q->nr_held || netif_xmit_stopped(netdev_queue_of(q)) ||
+	       room(q) < q->nr_desc / 2;
+}
+
+static void collect_later(struct sluice_txq *q)
+{
+	if (q->nr_flight && !timer_pending(&q->retry))
+		mod_timer(&q->retry, jiffies + msecs_to_jiffies(TX_COLLECT_MS));
+}
+
 /*
- * Ask for a callback when most of what is in flight is done. A device that
- * claims more than it can have done must not keep us here: NAPI looks again.
+ * Ask for a callback when most of what is in flight is done, if that is awaited. A
+ * device that claims more than it can have done must not keep us here: NAPI
+ * looks again.
  */
 void sluice_tx_arm(struct sluice_txq *q)
 {
-	if (sluice_vqs_arm(q->vq, true))
+	if (!awaited(q))
+		collect_later(q);
+	else if (sluice_vqs_arm(q->vq, true))
 		napi_schedule(&q->napi);
 }
 
@@ -278,14 +320,17 @@ netdev_tx_t sluice_tx_xmit(struct sk_buff *skb, struct net_device *dev)
 		err = -ENOSPC;
 		goto busy;
 	}
-	d->kind = SLUICE_TX_SKB;
-	d->owner = skb;
 	d->bytes = skb->len;
 	skb_tx_timestamp(skb);
 	err = send(q, d, skb, &hdr);
 	if (!err) {
 		q->starved = false;
 		q->nr_flight++;
+		q->nr_pages += d->nr_pages;
+		if (d->owner)
+			q->nr_held++;
+		else
+			dev_consume_skb_any(skb);
 		goto sent;
 	}
 	drop_pages(q, d);
@@ -303,7 +348,7 @@ busy:
 	drop(q, skb, err == -EMSGSIZE ? SLUICE_TX_TOO_BIG : SLUICE_TX_BAD_FRAME);
 	goto out;
 sent:
-	if (q->vq->num_free < SLUICE_NET_TX_SG)
+	if (room(q) < SLUICE_NET_TX_SG)
 		netif_tx_stop_queue(txq);
 	kick = __netdev_tx_sent_queue(txq, d->bytes, netdev_xmit_more());
 	if (kick || netif_xmit_stopped(txq)) {
@@ -319,16 +364,38 @@ out:
 	return NETDEV_TX_OK;
 }
 
+static void reclaim_and_wake(struct sluice_txq *q, int budget)
+{
+	struct netdev_queue *txq = netdev_queue_of(q);
+
+	sluice_tx_reclaim(q, budget);
+	if (q->live && netif_tx_queue_stopped(txq) && room(q) >= SLUICE_NET_TX_SG)
+		netif_tx_wake_queue(txq);
+}
+
+void sluice_tx_collect(struct sluice_txq *q, int budget)
+{
+	struct netdev_queue *txq = netdev_queue_of(q);
+
+	if (!READ_ONCE(q->nr_flight) || !__netif_tx_trylock(txq))
+		return;
+	if (q->live)
+		reclaim_and_wake(q, budget);
+	__netif_tx_unlock(txq);
+}
+
 static int tx_poll(struct napi_struct *napi, int budget)
 {
 	struct sluice_txq *q = container_of(napi, struct sluice_txq, napi);
 	struct netdev_queue *txq = netdev_queue_of(q);
+	bool hear;
 
 	__netif_tx_lock(txq, smp_processor_id());
-	sluice_tx_reclaim(q, budget);
-	if (q->live && netif_tx_queue_stopped(txq) && q->vq->num_free >= SLUICE_NET_TX_SG)
-		netif_tx_wake_queue(txq);
-	if (napi_complete_done(napi, 0) && unlikely(sluice_vqs_arm(q->vq, false)))
+	reclaim_and_wake(q, budget);
+	hear = awaited(q);
+	if (!hear)
+		collect_later(q);
+	if (napi_complete_done(napi, 0) && hear && unlikely(sluice_vqs_arm(q->vq, false)))
 		napi_schedule(napi);
 	__netif_tx_unlock(txq);
 	return 0;
@@ -390,6 +457,8 @@ int sluice_tx_alloc(struct sluice_txq *q)
 		q->desc[i].next = i + 1 < nr ? i + 1 : SLUICE_TX_NO_DESC;
 	q->free = 0;
 	q->nr_flight = 0;
+	q->nr_held = 0;
+	q->nr_pages = 0;
 	q->starved = false;
 	return 0;
 }

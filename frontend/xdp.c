@@ -44,8 +44,10 @@ static int send_page(struct sluice_txq *q, enum sluice_tx_kind kind, struct page
 	d->kind = kind;
 	d->bytes = len;
 	d->owner = page;
-	if (kind == SLUICE_TX_XDP_REGION)
-		d->page[d->nr_pages++] = page;
+	if (kind == SLUICE_TX_XDP_REGION) {
+		d->run[d->nr_runs++] = (struct sluice_slots_run){ page, 1 };
+		d->nr_pages = 1;
+	}
 	sg_init_table(q->sg, 1);
 	sg_set_page(&q->sg[0], page, len + SLUICE_NET_HDR_BYTES, off);
 	err = virtqueue_add_outbuf(q->vq, q->sg, 1, d, GFP_ATOMIC);
@@ -54,6 +56,7 @@ static int send_page(struct sluice_txq *q, enum sluice_tx_kind kind, struct page
 		return err;
 	}
 	q->nr_flight++;
+	q->nr_pages += d->nr_pages;
 	sluice_tx_add(q, SLUICE_TX_XDP_FRAMES, 1);
 	return 0;
 }

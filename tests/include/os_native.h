@@ -189,6 +189,15 @@ static inline unsigned long find_next_zero_bit(const unsigned long *map, unsigne
 	return start < nr ? start : nr;
 }
 
+static inline unsigned long find_last_bit(const unsigned long *map, unsigned long nr)
+{
+	unsigned long i = nr;
+
+	while (i && !test_bit(i - 1, map))
+		i--;
+	return i ? i - 1 : nr;
+}
+
 #define find_first_bit(map, nr)		find_next_bit(map, nr, 0)
 #define find_first_zero_bit(map, nr)	find_next_zero_bit(map, nr, 0)
 #define for_each_set_bit(bit, map, nr)						\

@@ -34,7 +34,7 @@ static int setup(void **state)
 /* All lists and counts agree with each other. */
 static void check(void)
 {
-	u32 total = 0, nr_free = 0, nr_wait = 0, walked = 0, id, slot, i, prev;
+	u32 total = 0, nr_free = 0, nr_wait = 0, walked = 0, listed = 0, id, slot, i, prev;
 
 	for (slot = 0; slot < SLOTS; slot++) {
 		struct sluice_pool_segment *seg = pool.seg[slot];
@@ -50,9 +50,11 @@ static void check(void)
 		assert_int_equal(out, seg->nr_out);
 		assert_int_equal(wait, seg->nr_wait);
 		assert_int_equal(free, seg->nr_free);
-		for (i = 0; i < seg->nr_free; i++)
-			assert_int_equal(seg->page[seg->free[i]].state, SLUICE_POOL_FREE);
+		for (i = 0; i < PAGES; i++)
+			assert_int_equal(test_bit(i, seg->free),
+					 seg->page[i].state == SLUICE_POOL_FREE);
 		assert_int_equal(seg->listed, !seg->retiring && seg->nr_free);
+		listed += seg->listed;
 		nr_wait += wait;
 		if (!seg->retiring) {
 			total += PAGES;
@@ -73,6 +75,15 @@ static void check(void)
 	}
 	assert_int_equal(prev, pool.fifo_tail);
 	assert_int_equal(walked, nr_wait);
+	prev = SLUICE_POOL_NONE;
+	for (slot = pool.avail; slot != SLUICE_POOL_NONE; listed--) {
+		assert_true(pool.seg[slot]->listed);
+		assert_int_equal(pool.seg[slot]->prev, prev);
+		prev = slot;
+		slot = pool.seg[slot]->next;
+	}
+	assert_int_equal(prev, pool.avail_last);
+	assert_int_equal(listed, 0);
 }
 
 static void test_empty(void **state)
@@ -120,6 +131,60 @@ static void test_every_page_once(void **state)
 	assert_int_equal(sluice_pool_put(&pool, PAGES + 5), 0);
 	assert_int_equal(sluice_pool_put(&pool, PAGES + 5), -EINVAL);
 	assert_int_equal(sluice_pool_get(&pool, 0), PAGES + 5);
+	check();
+}
+
+/* Neighbours, of one segment, each page once. */
+static void test_runs(void **state)
+{
+	bool seen[SLOTS * PAGES] = { false };
+	u32 id, nr, i, pages = 0;
+
+	assert_int_equal(sluice_pool_get_run(&pool, 4, &nr), SLUICE_POOL_NONE);
+	assert_int_equal(sluice_pool_add(&pool, 1, &memory[1]), 0);
+	assert_int_equal(sluice_pool_add(&pool, 2, &memory[2]), 0);
+	assert_int_equal(sluice_pool_get_run(&pool, 0, &nr), SLUICE_POOL_NONE);
+	while ((id = sluice_pool_get_run(&pool, 5, &nr)) != SLUICE_POOL_NONE) {
+		assert_in_range(nr, 1, 5);
+		assert_int_equal(id / PAGES, (id + nr - 1) / PAGES);
+		for (i = 0; i < nr; i++) {
+			assert_false(seen[id + i]);
+			seen[id + i] = true;
+		}
+		pages += nr;
+		check();
+	}
+	assert_int_equal(pages, 2 * PAGES);
+	assert_int_equal(sluice_pool_put(&pool, PAGES + 3), 0);
+	assert_int_equal(sluice_pool_put(&pool, PAGES + 5), 0);
+	assert_int_equal(sluice_pool_put(&pool, PAGES + 6), 0);
+	assert_int_equal(sluice_pool_get_run(&pool, 3, &nr), PAGES + 5);
+	assert_int_equal(nr, 2);
+	assert_int_equal(sluice_pool_get_run(&pool, 3, &nr), PAGES + 3);
+	assert_int_equal(nr, 1);
+	check();
+}
+
+/* Single pages come and go in any order; runs stay whole beside them. */
+static void test_runs_stay_whole(void **state)
+{
+	u32 single[PAGES / 2], id, nr, i, j, round;
+
+	assert_int_equal(sluice_pool_add(&pool, 0, &memory[0]), 0);
+	srand(2);
+	for (i = 0; i < ARRAY_SIZE(single); i++)
+		single[i] = sluice_pool_get(&pool, 0);
+	for (round = 0; round < 1000; round++) {
+		id = sluice_pool_get_run(&pool, PAGES / 2, &nr);
+		assert_int_equal(nr, PAGES / 2);
+		for (i = 0; i < 3; i++) {
+			j = rand() % ARRAY_SIZE(single);
+			assert_int_equal(sluice_pool_put(&pool, single[j]), 0);
+			single[j] = sluice_pool_get(&pool, 0);
+		}
+		for (i = 0; i < nr; i++)
+			assert_int_equal(sluice_pool_put(&pool, id + i), 0);
+	}
 	check();
 }
 
@@ -188,6 +253,9 @@ static void test_bounded_look(void **state)
 	}
 	looks = 0;
 	assert_int_equal(sluice_pool_get(&pool, 0), SLUICE_POOL_NONE);
+	assert_true(looks <= SLUICE_POOL_LOOK);
+	looks = 0;
+	assert_int_equal(sluice_pool_get_run(&pool, 17, &i), SLUICE_POOL_NONE);
 	assert_true(looks <= SLUICE_POOL_LOOK);
 }
 
@@ -296,7 +364,7 @@ static void test_del_held(void **state)
 static void test_random(void **state)
 {
 	bool mine[SLOTS * PAGES] = { false };
-	u32 id, slot, i, step;
+	u32 id, slot, i, step, nr;
 
 	srand(1);
 	for (step = 0; step < 200000; step++) {
@@ -320,7 +388,18 @@ static void test_random(void **state)
 				assert_false(mine[slot * PAGES + i] || held[slot * PAGES + i]);
 			assert_ptr_equal(sluice_pool_del(&pool, slot), &memory[slot]);
 			break;
-		case 4 ... 9:
+		case 4 ... 5:
+			id = sluice_pool_get_run(&pool, 1 + rand() % 6, &nr);
+			if (id == SLUICE_POOL_NONE)
+				break;
+			assert_true(sluice_pool_active(&pool, id / PAGES));
+			for (i = id; i < id + nr; i++) {
+				assert_int_equal(i / PAGES, id / PAGES);
+				assert_false(mine[i] || held[i]);
+				mine[i] = true;
+			}
+			break;
+		case 6 ... 9:
 			id = sluice_pool_get(&pool, rand() % 4);
 			if (id == SLUICE_POOL_NONE)
 				break;
@@ -349,6 +428,8 @@ int main(void)
 		cmocka_unit_test_setup(test_empty, setup),
 		cmocka_unit_test_setup(test_add, setup),
 		cmocka_unit_test_setup(test_every_page_once, setup),
+		cmocka_unit_test_setup(test_runs, setup),
+		cmocka_unit_test_setup(test_runs_stay_whole, setup),
 		cmocka_unit_test_setup(test_reserve, setup),
 		cmocka_unit_test_setup(test_held_page_waits, setup),
 		cmocka_unit_test_setup(test_held_pages_rotate, setup),
