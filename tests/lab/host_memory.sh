@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 #
 # Memory of retired segments goes back to the host, asked for by the backend and
-# done by the region server.
+# done by the region server. And no more is taken than the control segment, 1 MiB per
+# queue pair, and the requested size.
 
 regionctl() { # regionctl COMMAND...: at the lab's region server
 	local run
@@ -26,6 +27,7 @@ memory_goes_back() {
 	# what was retired before this test is given back after the last page is home
 	wait_for 30 uses_at_most guest1 2097152
 	before=$(on_host guest1 used)
+	((before <= 1048576))
 	punched=$(on_host guest1 punched)
 	other=$(on_host guest2 punched)
 
@@ -36,6 +38,7 @@ memory_goes_back() {
 	full=$(on_host guest1 used)
 	echo "used: $before at size 0, $full at 16M after 20 MB of TCP"
 	((full >= before + 262144))
+	((full <= 1048576 + 16777216))
 
 	set_size 0
 	wait_for 15 plugged_is 0
