@@ -88,6 +88,9 @@ static void play(bool back)
 		v.state = fuzz_u8() % 9;
 		v.life = fuzz_u8() % 8;
 		v.echo = fuzz_u8() & 1 ? s.life : fuzz_u8();
+		/* without a control segment there is no offer either: sxen_ctrl_free() */
+		if (back && what & 0x40)
+			s.life = 0;
 		for (quiet = 0; ; quiet++) {
 			int err = what & 0x80 && fuzz_u8() & 1 ? -EIO : 0;
 
