@@ -324,7 +324,7 @@ static void show_one(const struct dest *d, void *list)
 
 static int dest_show(char **args)
 {
-	struct json_object *list = NULL;
+	struct json_object *list;
 	struct dest_ref ref;
 	struct nl nl;
 	struct dest d;
@@ -341,8 +341,7 @@ static int dest_show(char **args)
 	status = nl_open(&nl);
 	if (status)
 		return status;
-	if (opt.json)
-		list = json_new_array();
+	list = list_begin();
 	if (one) {
 		status = dest_read(&nl, &ref, &d);
 		if (!status) {
@@ -352,20 +351,8 @@ static int dest_show(char **args)
 	} else {
 		status = dest_each(&nl, show_one, list);
 	}
-	/* no half list: a reader of JSON gets all or nothing */
-	if (list && !status)
-		json_print(list);
-	else if (list)
-		json_object_put(list);
 	nl_close(&nl);
-	return status;
-}
-
-static int help(char **args)
-{
-	(void)args;
-	fputs(dest_help, stdout);
-	return EXIT_OK;
+	return list_end(list, status);
 }
 
 int dest_main(char **args)
@@ -374,13 +361,9 @@ int dest_main(char **args)
 		{ "show", dest_show },
 		{ "list", dest_show },
 		{ "set",  dest_set },
-		{ "help", help },
+		{ "help", NULL },
 		{ NULL,   NULL },
 	};
-	const struct verb *verb;
 
-	if (!*args)
-		return dest_show(args);
-	verb = verb_find(verbs, *args, "command");
-	return verb ? verb->run(args + 1) : EXIT_USAGE;
+	return object_run(verbs, args, dest_help);
 }

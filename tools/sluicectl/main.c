@@ -76,6 +76,21 @@ const struct verb *verb_find(const struct verb *table, const char *word,
 	return NULL;
 }
 
+int object_run(const struct verb *table, char **args, const char *help)
+{
+	const struct verb *verb;
+
+	if (!*args)
+		return table->run(args);
+	verb = verb_find(table, *args, "command");
+	if (!verb)
+		return EXIT_USAGE;
+	if (verb->run)
+		return verb->run(args + 1);
+	fputs(help, stdout);
+	return EXIT_OK;
+}
+
 static int help_main(char **args)
 {
 	(void)args;

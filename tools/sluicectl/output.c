@@ -75,6 +75,20 @@ void json_enum(struct json_object *to, const char *key, const char *name,
 	json_text(to, key, enum_text(name, value, buf));
 }
 
+struct json_object *list_begin(void)
+{
+	return opt.json ? json_new_array() : NULL;
+}
+
+int list_end(struct json_object *list, int status)
+{
+	if (list && !status)
+		json_print(list);
+	else if (list)
+		json_object_put(list);
+	return status;
+}
+
 void json_print(struct json_object *value)
 {
 	int flags = JSON_C_TO_STRING_NOSLASHESCAPE |

@@ -23,6 +23,22 @@ void json_enum(struct json_object *to, const char *key, const char *name,
 /* Prints as opt.pretty says, a line feed after it, and gives @value up. */
 void json_print(struct json_object *value);
 
+/**
+ * list_begin() - what a "show" collects its objects in
+ *
+ * Return: an array, or NULL if text was asked for.
+ */
+struct json_object *list_begin(void);
+
+/**
+ * list_end() - print it, unless something failed: a reader of JSON gets all or nothing
+ * @list: from list_begin(), given up
+ * @status: so far
+ *
+ * Return: @status.
+ */
+int list_end(struct json_object *list, int status);
+
 /* Name, or the number if a newer kernel says one without a name here. */
 const char *enum_text(const char *name, uint32_t value, char buf[16]);
 

@@ -81,7 +81,7 @@ static int show_one(const struct nlmsghdr *nlh, void *list)
 
 static int port_show(char **args)
 {
-	struct json_object *list = NULL;
+	struct json_object *list;
 	const char *name = *args;
 	struct nl_error error;
 	struct nlmsghdr *nlh;
@@ -95,8 +95,7 @@ static int port_show(char **args)
 	status = nl_open(&nl);
 	if (status)
 		return status;
-	if (opt.json)
-		list = json_new_array();
+	list = list_begin();
 	nlh = nl_begin(&nl, SLUICE_CMD_PORT_GET, !name);
 	if (name)
 		mnl_attr_put_strz(nlh, SLUICE_A_PORT_NAME, name);
@@ -106,19 +105,8 @@ static int port_show(char **args)
 		fail(EXIT_REFUSED, "no port '%s' (sluicectl port show lists them)", name);
 	else if (status == EXIT_REFUSED)
 		status = nl_tell(&error);
-	if (list && !status)
-		json_print(list);
-	else if (list)
-		json_object_put(list);
 	nl_close(&nl);
-	return status;
-}
-
-static int help(char **args)
-{
-	(void)args;
-	fputs(port_help, stdout);
-	return EXIT_OK;
+	return list_end(list, status);
 }
 
 int port_main(char **args)
@@ -126,13 +114,9 @@ int port_main(char **args)
 	static const struct verb verbs[] = {
 		{ "show", port_show },
 		{ "list", port_show },
-		{ "help", help },
+		{ "help", NULL },
 		{ NULL,   NULL },
 	};
-	const struct verb *verb;
 
-	if (!*args)
-		return port_show(args);
-	verb = verb_find(verbs, *args, "command");
-	return verb ? verb->run(args + 1) : EXIT_USAGE;
+	return object_run(verbs, args, port_help);
 }

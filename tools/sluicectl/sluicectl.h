@@ -41,7 +41,8 @@ extern struct options opt;
 /**
  * struct verb - a word of the command line and what it does
  * @name: may be shortened as long as no other verb of the table begins alike
- * @run: gets the arguments after the verb, NULL terminated; returns an exit status
+ * @run: gets the arguments after the verb, NULL terminated; returns an exit status.
+ *	NULL: print the help, see object_run()
  */
 struct verb {
 	const char *name;
@@ -58,6 +59,16 @@ struct verb {
  */
 const struct verb *verb_find(const struct verb *table, const char *word,
 			     const char *what);
+
+/**
+ * object_run() - the command of an object
+ * @table: as for verb_find(); the first one is what no command means
+ * @args: arguments after the object
+ * @help: printed for the entry without a function
+ *
+ * Return: an exit status.
+ */
+int object_run(const struct verb *table, char **args, const char *help);
 
 /* "error: <text>" to stderr; returns @status. */
 int fail(int status, const char *fmt, ...)

@@ -108,13 +108,6 @@ static int list(char **words)
 	return xen_list(&args);
 }
 
-static int help(char **words)
-{
-	(void)words;
-	fputs(xen_help, stdout);
-	return EXIT_OK;
-}
-
 int xen_main(char **args)
 {
 	static const struct verb verbs[] = {
@@ -122,13 +115,11 @@ int xen_main(char **args)
 		{ "detach", detach },
 		{ "list",   list },
 		{ "show",   list },
-		{ "help",   help },
+		{ "help",   NULL },
 		{ NULL,     NULL },
 	};
-	const struct verb *verb;
 
 	if (!*args)
 		return list(args);
-	verb = verb_find(verbs, *args, "command");
-	return verb ? verb->run(args + 1) : EXIT_USAGE;
+	return object_run(verbs, args, xen_help);
 }
