@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A virtqueue in two copies: what crosses between them. Pure code. */
+#include <sluice/vring.h>
 #include "shadow.h"
 
 static int shadow_error(struct sluice_shadow *s, const char *error)
@@ -18,21 +19,6 @@ static __virtio16 *shadow_used_event(const struct sluice_shadow *s)
 static __virtio16 *shadow_avail_event(const struct sluice_shadow *s)
 {
 	return (__virtio16 *)&s->shared.used->ring[s->shared.num];
-}
-
-static u16 shadow_read16(const __virtio16 *shared)
-{
-	return le16_to_cpu((__force __le16)READ_ONCE(*shared));
-}
-
-static u32 shadow_read32(const __virtio32 *shared)
-{
-	return le32_to_cpu((__force __le32)READ_ONCE(*shared));
-}
-
-static void shadow_write16(__virtio16 *shared, u16 val)
-{
-	WRITE_ONCE(*shared, (__force __virtio16)cpu_to_le16(val));
 }
 
 /* What the driver wrote, as it is for the device: both are little endian. */
@@ -97,7 +83,7 @@ bool sluice_shadow_submit(struct sluice_shadow *s)
 	while (s->avail_idx != new) {
 		head = shadow_own16(s->ring.avail->ring[s->avail_idx & mask]) & mask;
 		s->room[head] = shadow_copy_chain(s, head) + 1;
-		shadow_write16(&s->shared.avail->ring[s->avail_idx & mask], head);
+		sluice_vring_write16(&s->shared.avail->ring[s->avail_idx & mask], head);
 		s->avail_idx++;
 	}
 	/* pairs with the device's acquire in vq_look(): entries and descriptors are out */
@@ -107,9 +93,9 @@ bool sluice_shadow_submit(struct sluice_shadow *s)
 	 */
 	sluice_mb();
 	if (!s->event_idx)
-		return !(shadow_read16(&s->shared.used->flags) & VRING_USED_F_NO_NOTIFY);
+		return !(sluice_vring_read16(&s->shared.used->flags) & VRING_USED_F_NO_NOTIFY);
 	/* any answer is harmless: at worst the peer rings itself, or sleeps on */
-	return vring_need_event(shadow_read16(shadow_avail_event(s)), new, old);
+	return vring_need_event(sluice_vring_read16(shadow_avail_event(s)), new, old);
 }
 
 /* One entry of the shared used ring. */
@@ -118,8 +104,8 @@ static int shadow_take(struct sluice_shadow *s)
 	u16 at = s->used_idx & (s->ring.num - 1);
 	const struct vring_used_elem *shared = &s->shared.used->ring[at];
 	struct vring_used_elem *elem = &s->ring.used->ring[at];
-	u32 id = shadow_read32(&shared->id);
-	u32 len = shadow_read32(&shared->len);
+	u32 id = sluice_vring_read32(&shared->id);
+	u32 len = sluice_vring_read32(&shared->len);
 
 	/* virtio_ring would index its state by it */
 	if (id >= s->ring.num)
@@ -166,7 +152,7 @@ int sluice_shadow_harvest(struct sluice_shadow *s)
 
 bool sluice_shadow_pending(const struct sluice_shadow *s)
 {
-	return shadow_read16(&s->shared.used->idx) != READ_ONCE(s->used_idx) &&
+	return sluice_vring_read16(&s->shared.used->idx) != READ_ONCE(s->used_idx) &&
 	       !READ_ONCE(s->error);
 }
 
@@ -183,20 +169,20 @@ bool sluice_shadow_arm(struct sluice_shadow *s, bool delayed)
 		 */
 		if (delayed)
 			delay = (u16)(s->avail_idx - s->used_idx) * 3 / 4;
-		shadow_write16(shadow_used_event(s), s->used_idx + delay);
+		sluice_vring_write16(shadow_used_event(s), s->used_idx + delay);
 	} else {
-		shadow_write16(&s->shared.avail->flags, 0);
+		sluice_vring_write16(&s->shared.avail->flags, 0);
 	}
 	/* pairs with the device's barrier between publishing used->idx and reading what
 	 * we just wrote (sluice_vq_publish()): one of us sees the other's write
 	 */
 	sluice_mb();
-	return (u16)(shadow_read16(&s->shared.used->idx) - s->used_idx) > delay;
+	return (u16)(sluice_vring_read16(&s->shared.used->idx) - s->used_idx) > delay;
 }
 
 void sluice_shadow_disarm(struct sluice_shadow *s)
 {
 	/* with event indices the one in the past already says so */
 	if (!s->event_idx)
-		shadow_write16(&s->shared.avail->flags, VRING_AVAIL_F_NO_INTERRUPT);
+		sluice_vring_write16(&s->shared.avail->flags, VRING_AVAIL_F_NO_INTERRUPT);
 }

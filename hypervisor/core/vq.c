@@ -7,6 +7,7 @@
  * heads are in flight) lives in struct sluice_vq, which the peer cannot reach.
  */
 #include <sluice/vq.h>
+#include <sluice/vring.h>
 
 #define VQ_DESC_ALIGN	16
 #define VQ_AVAIL_ALIGN	2
@@ -14,31 +15,6 @@
 
 /* A descriptor's flags that we know; others are a peer that speaks something else. */
 #define VQ_DESC_FLAGS	(VRING_DESC_F_NEXT | VRING_DESC_F_WRITE | VRING_DESC_F_INDIRECT)
-
-static u16 vq_read16(const __virtio16 *shared)
-{
-	return le16_to_cpu((__force __le16)READ_ONCE(*shared));
-}
-
-static u32 vq_read32(const __virtio32 *shared)
-{
-	return le32_to_cpu((__force __le32)READ_ONCE(*shared));
-}
-
-static u64 vq_read64(const __virtio64 *shared)
-{
-	return le64_to_cpu((__force __le64)READ_ONCE(*shared));
-}
-
-static void vq_write16(__virtio16 *shared, u16 val)
-{
-	WRITE_ONCE(*shared, (__force __virtio16)cpu_to_le16(val));
-}
-
-static void vq_write32(__virtio32 *shared, u32 val)
-{
-	WRITE_ONCE(*shared, (__force __virtio32)cpu_to_le32(val));
-}
 
 /* Behind the rings: where each side says which index the other shall ring at. */
 static __virtio16 *vq_used_event(const struct sluice_vq *vq)
@@ -122,9 +98,9 @@ int sluice_vq_avail(struct sluice_vq *vq)
 static int vq_add_desc(struct sluice_vq *vq, struct sluice_vq_chain *chain, u16 i, u16 *next)
 {
 	struct vring_desc *shared = &vq->shared_desc[array_index_nospec(i, vq->num)];
-	u64 addr = vq_read64(&shared->addr);
-	u32 len_bytes = vq_read32(&shared->len);
-	u16 flags = vq_read16(&shared->flags);
+	u64 addr = sluice_vring_read64(&shared->addr);
+	u32 len_bytes = sluice_vring_read32(&shared->len);
+	u16 flags = sluice_vring_read16(&shared->flags);
 	struct sluice_vq_iov *iov;
 
 	if (flags & VRING_DESC_F_INDIRECT)
@@ -156,7 +132,7 @@ static int vq_add_desc(struct sluice_vq *vq, struct sluice_vq_chain *chain, u16 
 
 	if (!(flags & VRING_DESC_F_NEXT))
 		return 0;
-	*next = vq_read16(&shared->next);
+	*next = sluice_vring_read16(&shared->next);
 	return 1;
 }
 
@@ -197,7 +173,7 @@ int sluice_vq_pop(struct sluice_vq *vq, struct sluice_vq_chain *chain)
 			return ret;
 	}
 
-	head = vq_read16(&vq->shared_avail->ring[vq->last_avail & (vq->num - 1)]);
+	head = sluice_vring_read16(&vq->shared_avail->ring[vq->last_avail & (vq->num - 1)]);
 	if (head >= vq->num)
 		return vq_error(vq, "head outside of the descriptor table");
 	/* the same head twice: we would complete, and the driver free, one buffer
@@ -232,8 +208,8 @@ void sluice_vq_push(struct sluice_vq *vq, u16 head, u32 len_bytes)
 	if (head >= vq->num || !test_bit(head, vq->in_flight))
 		return;
 	shared = &vq->shared_used->ring[vq->used_idx & (vq->num - 1)];
-	vq_write32(&shared->id, head);
-	vq_write32(&shared->len, len_bytes);
+	sluice_vring_write32(&shared->id, head);
+	sluice_vring_write32(&shared->len, len_bytes);
 	vq->used_idx++;
 	/*
 	 * Before the index is published: the driver may make the head available
@@ -267,13 +243,14 @@ bool sluice_vq_publish(struct sluice_vq *vq)
 	sluice_mb();
 
 	if (!vq->event_idx)
-		return !(vq_read16(&vq->shared_avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
+		return !(sluice_vring_read16(&vq->shared_avail->flags) &
+			 VRING_AVAIL_F_NO_INTERRUPT);
 
 	vq->signalled = new;
 	vq->signalled_valid = true;
 	if (!valid)
 		return true;
-	return vring_need_event(vq_read16(vq_used_event(vq)), new, old);
+	return vring_need_event(sluice_vring_read16(vq_used_event(vq)), new, old);
 }
 
 /**
@@ -286,9 +263,9 @@ bool sluice_vq_publish(struct sluice_vq *vq)
 bool sluice_vq_enable_notify(struct sluice_vq *vq)
 {
 	if (vq->event_idx)
-		vq_write16(vq_avail_event(vq), vq->last_avail);
+		sluice_vring_write16(vq_avail_event(vq), vq->last_avail);
 	else
-		vq_write16(&vq->shared_used->flags, 0);
+		sluice_vring_write16(&vq->shared_used->flags, 0);
 	/* pairs with the driver's barrier between publishing avail->idx and
 	 * reading what we just wrote: one of us sees the other's write
 	 */
@@ -306,5 +283,5 @@ void sluice_vq_disable_notify(struct sluice_vq *vq)
 {
 	/* with event indices the one in the past already says so */
 	if (!vq->event_idx)
-		vq_write16(&vq->shared_used->flags, VRING_USED_F_NO_NOTIFY);
+		sluice_vring_write16(&vq->shared_used->flags, VRING_USED_F_NO_NOTIFY);
 }
