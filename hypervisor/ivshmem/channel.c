@@ -82,8 +82,10 @@ static int ivshmem_claim(struct sluice_channel *ch, enum sluice_role role,
 	}
 	ch->doorbell_addr = iv->position;
 
-	bitmap_zero(iv->taken, SLUICE_SHM_MAX_SLOTS);
-	bitmap_zero(iv->revoked, SLUICE_SHM_MAX_SLOTS);
+	iv->role = role;
+	ivshmem_inuse_init(iv, role, role == SLUICE_BACKEND ?
+			   DIV_ROUND_UP(ch->ctrl_bytes, SLUICE_SHM_SEGMENT_BYTES) : 0,
+			   ch->max_slots);
 	return ivshmem_request_irqs(iv);
 }
 
@@ -99,6 +101,16 @@ static void ivshmem_release(struct sluice_channel *ch)
 static void *ivshmem_slot_va(const struct ivshmem *iv, unsigned int slot)
 {
 	return iv->map->va + ((u64)slot << SLUICE_SHM_SEGMENT_SHIFT);
+}
+
+/* What an earlier life left, as soon as its last user is through with it. */
+static void ivshmem_give_left(struct ivshmem *iv)
+{
+	unsigned int slot;
+
+	while ((slot = ivshmem_left_next(iv)) < SLUICE_SHM_MAX_SLOTS)
+		if (iv->role == SLUICE_BACKEND)
+			ivshmem_host_punch(iv, slot);
 }
 
 static u64 ivshmem_limit(struct sluice_channel *ch, const char **why)
@@ -131,11 +143,12 @@ static int ivshmem_segment_alloc(struct sluice_channel *ch, unsigned int slot,
 	if (slot >= ch->max_slots || slot < ch->window.ctrl_slots)
 		return -EINVAL;
 
+	ivshmem_give_left(iv);
 	mutex_lock(&iv->lock);
 	taken = (u64)bitmap_weight(iv->taken, SLUICE_SHM_MAX_SLOTS) << SLUICE_SHM_SEGMENT_SHIFT;
-	if (test_bit(slot, iv->taken) ||
+	if (test_bit(slot, iv->taken) || ivshmem_mapped(iv, slot) ||
 	    ivshmem_busy_pages(ivshmem_slot_va(iv, slot), SLUICE_SHM_SEGMENT_BYTES)) {
-		/* in use, or frames of an earlier life are still in a queue here */
+		/* in use, or frames of an earlier life are still in a queue here or there */
 		err = -EBUSY;
 	} else if (taken + SLUICE_SHM_SEGMENT_BYTES > ivshmem_host_quota(iv)) {
 		NL_SET_ERR_MSG(extack, "above the region server's quota of this destination");
@@ -146,6 +159,7 @@ static int ivshmem_segment_alloc(struct sluice_channel *ch, unsigned int slot,
 	if (!err) {
 		__set_bit(slot, iv->taken);
 		__clear_bit(slot, iv->revoked);
+		__clear_bit(slot, iv->left);
 		ch->window.slot[slot].va = ivshmem_slot_va(iv, slot);
 	}
 	mutex_unlock(&iv->lock);
@@ -154,6 +168,13 @@ static int ivshmem_segment_alloc(struct sluice_channel *ch, unsigned int slot,
 
 static int ivshmem_segment_share(struct sluice_channel *ch, unsigned int slot, u64 *handle)
 {
+	struct ivshmem *iv = ch->provider_data;
+
+	if (slot >= ch->max_slots)
+		return -EINVAL;
+	mutex_lock(&iv->lock);
+	ivshmem_share(iv, slot);
+	mutex_unlock(&iv->lock);
 	*handle = slot;
 	return 0;
 }
@@ -161,20 +182,24 @@ static int ivshmem_segment_share(struct sluice_channel *ch, unsigned int slot, u
 /*
  * The guest's mapping of the BAR cannot be taken away and need not be: nobody
  * else will ever get this memory. What can be confirmed is that nothing on this
- * side still refers to it, no frame in a queue and no device.
+ * side still refers to it, no frame in a queue and no device, and that by its own word
+ * the guest does not either.
  */
 static int ivshmem_segment_revoke(struct sluice_channel *ch, unsigned int slot)
 {
 	struct ivshmem *iv = ch->provider_data;
+	int err;
 
 	if (slot >= ch->max_slots || slot < ch->window.ctrl_slots)
 		return -EINVAL;
-	if (ivshmem_busy_pages(ivshmem_slot_va(iv, slot), SLUICE_SHM_SEGMENT_BYTES))
-		return -EBUSY;
 	mutex_lock(&iv->lock);
-	__set_bit(slot, iv->revoked);
+	err = ivshmem_unshare(iv, slot);
+	if (!err && ivshmem_busy_pages(ivshmem_slot_va(iv, slot), SLUICE_SHM_SEGMENT_BYTES))
+		err = -EBUSY;
+	if (!err)
+		__set_bit(slot, iv->revoked);
 	mutex_unlock(&iv->lock);
-	return 0;
+	return err;
 }
 
 static void ivshmem_segment_free(struct sluice_channel *ch, unsigned int slot)
@@ -188,30 +213,45 @@ static void ivshmem_segment_free(struct sluice_channel *ch, unsigned int slot)
 	/* not revoked: a frame may still be in it, leave its bytes alone */
 	punch = test_bit(slot, iv->taken) && test_bit(slot, iv->revoked);
 	__clear_bit(slot, iv->taken);
+	__clear_bit(slot, iv->left);
 	ch->window.slot[slot].va = NULL;
 	mutex_unlock(&iv->lock);
 	if (punch)
 		ivshmem_host_punch(iv, slot);
+	ivshmem_give_left(iv);
 }
 
 static int ivshmem_segment_map(struct sluice_channel *ch, unsigned int slot, u64 handle)
 {
 	struct ivshmem *iv = ch->provider_data;
+	int err;
 
 	if (slot >= ch->max_slots || slot < ch->window.ctrl_slots || handle != slot)
 		return -EINVAL;
+	ivshmem_give_left(iv);
 	/* frames of an earlier session in it: not now */
 	if (ivshmem_busy_pages(ivshmem_slot_va(iv, slot), SLUICE_SHM_SEGMENT_BYTES))
 		return -EBUSY;
+	mutex_lock(&iv->lock);
+	err = ivshmem_use(iv, slot);
+	mutex_unlock(&iv->lock);
+	if (err)
+		return err;
 	ch->window.slot[slot].va = ivshmem_slot_va(iv, slot);
 	return 0;
 }
 
 static int ivshmem_segment_unmap(struct sluice_channel *ch, unsigned int slot)
 {
+	struct ivshmem *iv = ch->provider_data;
+
 	if (slot >= ch->max_slots)
 		return -EINVAL;
 	ch->window.slot[slot].va = NULL;
+	mutex_lock(&iv->lock);
+	ivshmem_unuse(iv, slot);
+	mutex_unlock(&iv->lock);
+	ivshmem_give_left(iv);
 	return 0;
 }
 

@@ -103,6 +103,18 @@ u64 ivshmem_host_quota(const struct ivshmem *iv)
 	return le64_to_cpu(READ_ONCE(ivshmem_host_page(iv)->quota_bytes));
 }
 
+/**
+ * ivshmem_host_alone() - has the other machine gone?
+ * @iv: the device
+ *
+ * Return: true if the region server sees nobody but us. A guest that writes
+ * there fools the owner of its own memory, which is itself.
+ */
+bool ivshmem_host_alone(const struct ivshmem *iv)
+{
+	return iv->host.present && le32_to_cpu(READ_ONCE(ivshmem_host_page(iv)->peers)) == 1;
+}
+
 static void ivshmem_host_ring(struct ivshmem *iv)
 {
 	u32 now = le32_to_cpu(READ_ONCE(ivshmem_host_page(iv)->doorbell));

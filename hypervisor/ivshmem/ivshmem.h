@@ -6,6 +6,7 @@
  *	main.c		module, PCI driver
  *	memory.c	BAR 2 and its struct pages
  *	channel.c	the provider's ops: segments, doorbells
+ *	inuse.c		which slots each side has in use
  *	host.c		the host page: what the region server says and does
  *	mailbox.c	requests to it (pure)
  *
@@ -92,9 +93,13 @@ struct ivshmem_host {
  * @ch: the channel
  * @shared_doorbell: where the peer publishes its address, NULL while unclaimed
  * @host: the region server
- * @lock: @taken, @revoked
- * @taken: slots that the backend has in use
- * @revoked: slots whose end was confirmed
+ * @lock: all below
+ * @role: of this life
+ * @taken: slots with a segment
+ * @revoked: backend: slots whose end was confirmed
+ * @own: this side's map in the provider page, see inuse.c
+ * @shared_own: where it is published
+ * @left: slots of an earlier life that are not given back yet
  */
 struct ivshmem {
 	struct pci_dev *pdev;
@@ -106,9 +111,13 @@ struct ivshmem {
 	struct sluice_channel *ch;
 	const __le32 *shared_doorbell;
 	struct ivshmem_host host;
-	struct mutex lock;		/* taken, revoked */
+	struct mutex lock;		/* all below */
+	enum sluice_role role;
 	DECLARE_BITMAP(taken, SLUICE_SHM_MAX_SLOTS);
 	DECLARE_BITMAP(revoked, SLUICE_SHM_MAX_SLOTS);
+	DECLARE_BITMAP(own, SLUICE_SHM_MAX_SLOTS);
+	DECLARE_BITMAP(left, SLUICE_SHM_MAX_SLOTS);
+	__le32 *shared_own;
 };
 
 /* memory.c */
@@ -123,6 +132,17 @@ void ivshmem_host_punch(struct ivshmem *iv, unsigned int slot);
 int ivshmem_host_take(struct ivshmem *iv, unsigned int slot);
 void ivshmem_host_stop(struct ivshmem *iv);
 bool ivshmem_host_present(const void *va);
+bool ivshmem_host_alone(const struct ivshmem *iv);
+
+/* inuse.c */
+void ivshmem_inuse_init(struct ivshmem *iv, enum sluice_role role, unsigned int first,
+			unsigned int nr_slots);
+bool ivshmem_mapped(const struct ivshmem *iv, unsigned int slot);
+void ivshmem_share(struct ivshmem *iv, unsigned int slot);
+int ivshmem_unshare(struct ivshmem *iv, unsigned int slot);
+int ivshmem_use(struct ivshmem *iv, unsigned int slot);
+void ivshmem_unuse(struct ivshmem *iv, unsigned int slot);
+unsigned int ivshmem_left_next(struct ivshmem *iv);
 
 /* channel.c */
 extern const struct sluice_provider_ops ivshmem_ops;

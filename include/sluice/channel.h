@@ -75,7 +75,8 @@ struct sluice_channel;
  * @segment_share: backend: let the peer map it; the handle travels in
  *	SEGMENT_ADD. Sleeps. Required.
  * @segment_revoke: backend: the peer can no longer map or touch it. 0 when
- *	confirmed, -EBUSY if the peer still maps it (ask again or quarantine). Required.
+ *	confirmed, -EBUSY if the peer still maps it (ask again or quarantine). Is asked
+ *	again also after it was confirmed. Required.
  * @segment_free: backend: give the memory back, or, after a failed revoke
  *	at detach, leak it safely. Required.
  * @segment_map: frontend: make it usable, with struct pages; sets

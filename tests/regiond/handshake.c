@@ -28,6 +28,11 @@ static bool host_page_good(struct client *c)
 		le32toh(h->doorbell) == SERVER_PEER;
 }
 
+static uint32_t host_peers(struct client *c)
+{
+	return le32toh(client_host(c)->peers);
+}
+
 static void test_memory(struct client *a)
 {
 	int seals = fcntl(a->memfd, F_GET_SEALS);
@@ -61,6 +66,7 @@ void test_handshake(void)
 	   "first client gets a whole handshake");
 	ok(a.order_ok && a.server_ring >= 0 && a.other_id == -1,
 	   "it knows the server as a peer and nobody else");
+	ok(host_peers(&a) == 1, "the host page says that it is alone");
 	test_memory(&a);
 
 	ok(client_join(&b, in_dir("g1.sock"), VECTORS),
@@ -70,6 +76,7 @@ void test_handshake(void)
 	   "it is told of the first before its own vectors");
 	ok(client_sees_join(&a, VECTORS) && a.other_id == b.id,
 	   "the first is told of the second");
+	ok(host_peers(&b) == 2, "the host page says that there are two");
 
 	strcpy((char *)a.map + (4 << 20), "hello");
 	ok(!strcmp((char *)b.map + (4 << 20), "hello"),
@@ -82,6 +89,7 @@ void test_handshake(void)
 	old = b.id;
 	client_leave(&b);
 	ok(client_sees_leave(&a, old), "the first hears that the second left");
+	ok(host_peers(&a) == 1, "and reads that it is alone again");
 	ok(client_join(&c, in_dir("g1.sock"), VECTORS) &&
 	   c.id != old && c.other_id == a.id,
 	   "who comes next gets a fresh id");

@@ -77,6 +77,16 @@ static struct peer *other_peer(const struct destination *d,
 	return NULL;
 }
 
+/* @joining: peers to come that are not in the table yet */
+static void publish(struct destination *d, unsigned int joining)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_PEERS; i++)
+		joining += !!d->peers[i];
+	region_publish(d->region, &d->spec, SERVER_ID, joining);
+}
+
 /* Why a message could not be sent; NULL if the client had just gone */
 static const char *send_failure(void)
 {
@@ -155,9 +165,13 @@ void destination_drop(struct peer *p, const char *why)
 	peer_free(p);
 
 	other = other_peer(d, NULL);
-	if (!other)
+	if (!other) {
 		renew_region(d);
-	else if (peer_tell_left(other, id))
+		return;
+	}
+	/* the memory that the one who left had in use is free now */
+	publish(d, 0);
+	if (peer_tell_left(other, id))
 		destination_drop(other, send_failure());
 }
 
@@ -217,12 +231,13 @@ static void join(struct destination *d, int fd)
 		return;
 	}
 	p->id = take_id(d);
-	region_publish(d->region, &d->spec, SERVER_ID);
+	publish(d, 1);
 	if (peer_handshake(p, other)) {
 		/* nobody knows of it yet */
 		say("%s: handshake failed: %s", d->spec.name, strerror(errno));
 		d->nr_refused++;
 		peer_free(p);
+		publish(d, 0);
 		return;
 	}
 	d->peers[i] = p;
@@ -480,7 +495,7 @@ int destination_set_quota(struct destination *d, uint64_t quota_bytes,
 	if (quota_check(&d->spec, quota_bytes, err))
 		return -1;
 	d->spec.quota_bytes = quota_bytes;
-	region_publish(d->region, &d->spec, SERVER_ID);
+	publish(d, 0);
 	return 0;
 }
 

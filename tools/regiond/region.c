@@ -82,7 +82,7 @@ struct region *region_new(const struct dest_spec *spec, uint32_t doorbell,
 		goto err_close;
 	}
 	r->shared = (void *)((char *)r->map + SLUICE_SHM_HOST_OFF);
-	region_publish(r, spec, doorbell);
+	region_publish(r, spec, doorbell, 0);
 	return r;
 
 err_close:
@@ -118,13 +118,14 @@ void region_put(struct region *r)
  * @r: region
  * @spec: what to say
  * @doorbell: the server's peer id
+ * @peers: how many are connected, or are about to be
  *
  * Called again before each join and at changes: a guest may have scribbled over
  * it, and a new driver domain shall not find that. The answer words
  * (done_seq, done_status) are left alone.
  */
 void region_publish(struct region *r, const struct dest_spec *spec,
-		    uint32_t doorbell)
+		    uint32_t doorbell, unsigned int peers)
 {
 	struct sluice_shm_host *shared = r->shared;
 
@@ -138,6 +139,7 @@ void region_publish(struct region *r, const struct dest_spec *spec,
 	__atomic_store_n(&shared->quota_bytes, htole64(spec->quota_bytes),
 			 __ATOMIC_RELAXED);
 	store32(&shared->doorbell, doorbell);
+	store32(&shared->peers, peers);
 	/* last: whoever sees the magic (acquire) sees the rest */
 	store32(&shared->magic, SLUICE_SHM_HOST_MAGIC);
 }

@@ -136,7 +136,7 @@ struct region *region_new(const struct dest_spec *spec, uint32_t doorbell,
 void region_get(struct region *r);
 void region_put(struct region *r);
 void region_publish(struct region *r, const struct dest_spec *spec,
-		    uint32_t doorbell);
+		    uint32_t doorbell, unsigned int peers);
 void region_snapshot(const struct region *r, struct punch_request *snap);
 int region_check(const struct region *r, const struct punch_request *snap);
 void region_answer(struct region *r, uint32_t seq, uint32_t status);

@@ -183,6 +183,8 @@ struct sluice_shm_frontend_page {
  * @doorbell: ring vector 0 of this address after writing a request
  * @done_seq: sequence number of the last request that was handled
  * @done_status: 0 or a positive errno for it
+ * @peers: machines that are connected to the region, the asking one included; 0 if
+ *	the service does not say
  * @req_seq: incremented by the backend to make a request
  * @req_op: SLUICE_SHM_HOST_PUNCH
  * @req_first: first window slot
@@ -203,7 +205,8 @@ struct sluice_shm_host {
 	__le32 doorbell;
 	__le32 done_seq;
 	__le32 done_status;
-	__u8   reserved1[2048 - 68];
+	__le32 peers;
+	__u8   reserved1[2048 - 72];
 	__le32 req_seq;
 	__le32 req_op;
 	__le32 req_first;
@@ -213,6 +216,23 @@ struct sluice_shm_host {
 #define SLUICE_SHM_HOST_MAGIC		0x48554c53	/* "SLUH" */
 #define SLUICE_SHM_HOST_VERSION		1
 #define SLUICE_SHM_HOST_PUNCH		1
+
+/**
+ * struct sluice_shm_ivshmem - provider page under ivshmem
+ * @mapped: a bit for each window slot that the frontend has in use; it alone writes it
+ * @shared: a bit for each one that the frontend may begin to use; the backend's
+ * @reserved0: fills up the frontend's half
+ *
+ * The window is mapped as a whole on both sides, and nobody can take a part of it
+ * away. These bits stand in for it when no session does: whoever sets or clears
+ * his own looks at the other's after a full barrier, and so a slot is never
+ * given back to the host while the frontend's sockets hold pages of it.
+ */
+struct sluice_shm_ivshmem {
+	__le32 mapped[SLUICE_SHM_MAX_SLOTS / 32];
+	__u8   reserved0[2048 - SLUICE_SHM_MAX_SLOTS / 8];
+	__le32 shared[SLUICE_SHM_MAX_SLOTS / 32];
+};
 
 /* Messages */
 
@@ -341,6 +361,7 @@ _Static_assert(sizeof(struct sluice_shm_header) == 64, "ABI");
 _Static_assert(sizeof(struct sluice_shm_backend_page) == 128, "ABI");
 _Static_assert(sizeof(struct sluice_shm_frontend_page) == 128, "ABI");
 _Static_assert(sizeof(struct sluice_shm_host) == 2064, "ABI");
+_Static_assert(sizeof(struct sluice_shm_ivshmem) == 2176, "ABI");
 _Static_assert(sizeof(struct sluice_msg) == SLUICE_MSG_BYTES, "ABI");
 #endif
 
