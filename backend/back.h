@@ -189,6 +189,8 @@ struct sluice_pair {
  * struct sluice_segment - what the window does not say about a data segment
  * @since: when it got its state, jiffies
  * @answered: the guest has confirmed SEGMENT_ADD
+ * @told: SEGMENT_RETIRE is in the guest's ring, or needs not be
+ * @overdue: it was quarantined, and that has been told
  * @retired: the guest has confirmed SEGMENT_RETIRE, or is gone
  * @beyond: the port's NIC cannot reach it: frames in it are copied; changes under dest->lock
  * @base_refs: page references when nobody uses it
@@ -196,6 +198,8 @@ struct sluice_pair {
 struct sluice_segment {
 	unsigned long since;
 	bool answered;
+	bool told;
+	bool overdue;
 	bool retired;
 	bool beyond;
 	u32 base_refs;
@@ -232,6 +236,7 @@ struct sluice_dest {
 	u32 epoch;
 	u32 drain_ms;
 	bool resizing;
+	bool deaf;			/* its message ring stays full; resize work only */
 	bool gave_up;			/* refused; until the next request or session */
 	char refused[SLUICE_TEXT_BYTES];
 	u64 refused_count;

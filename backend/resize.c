@@ -11,6 +11,7 @@
 
 #define SLUICE_FAST_MS		10	/* somebody is about to give a segment back */
 #define SLUICE_SLOW_MS		1000	/* quarantine */
+#define SLUICE_EXIT_MS		1000u	/* a reload does not wait for the guest's sockets */
 
 /* What the session and the operator want now; U32_MAX: leave everything as it is. */
 static u32 sluice_segments_wanted(struct sluice_dest *dest)
@@ -297,6 +298,8 @@ void sluice_segments_down(struct sluice_dest *dest)
 			break;
 		case SLUICE_SEGMENT_RETIRING:
 		case SLUICE_SEGMENT_QUARANTINED:
+			/* the next session's guest knows nothing of it */
+			dest->segment[slot].told = true;
 			dest->segment[slot].retired = true;
 			break;
 		}
@@ -314,7 +317,7 @@ void sluice_segments_down(struct sluice_dest *dest)
 void sluice_segments_exit(struct sluice_dest *dest)
 {
 	struct sluice_window *win = sluice_win(dest);
-	unsigned long end = jiffies + msecs_to_jiffies(dest->drain_ms);
+	unsigned long end = jiffies + msecs_to_jiffies(min(dest->drain_ms, SLUICE_EXIT_MS));
 	u32 slot, state;
 
 	cancel_delayed_work_sync(&dest->resize_work);

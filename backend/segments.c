@@ -83,6 +83,25 @@ static void sluice_segments_sweep(struct sluice_dest *dest)
 		sluice_tx_sweep(&dest->pair[i]);
 }
 
+/*
+ * A guest that does not read its ring for a while has not heard it, and must hear it
+ * later: else the segment would stay with it for as long as the session stands.
+ */
+static void sluice_segment_tell(struct sluice_dest *dest, u32 slot)
+{
+	struct sluice_msg msg = { .msg_id = SLUICE_MSG_SEGMENT_RETIRE };
+
+	/* one wait for a full ring is enough in each round */
+	dest->segment[slot].told = false;
+	if (dest->deaf)
+		return;
+	msg.segment.slot = cpu_to_le32(slot);
+	msg.segment.epoch = cpu_to_le32(sluice_win(dest)->slot[slot].epoch);
+	/* without a session its end is coming, and retires everything */
+	dest->deaf = sluice_channel_send(dest->ch, &msg) == -ETIMEDOUT;
+	dest->segment[slot].told = !dest->deaf;
+}
+
 /**
  * sluice_segment_retire() - an ACTIVE segment starts its way out
  * @dest: the destination
@@ -91,20 +110,14 @@ static void sluice_segments_sweep(struct sluice_dest *dest)
  */
 void sluice_segment_retire(struct sluice_dest *dest, u32 slot, bool tell)
 {
-	struct sluice_msg msg = { .msg_id = SLUICE_MSG_SEGMENT_RETIRE };
-
 	sluice_segment_set(dest, slot, SLUICE_SEGMENT_RETIRING);
+	dest->segment[slot].told = true;
 	if (!tell) {
 		dest->segment[slot].retired = true;
 		return;
 	}
-	msg.segment.slot = cpu_to_le32(slot);
-	msg.segment.epoch = cpu_to_le32(sluice_win(dest)->slot[slot].epoch);
-	/*
-	 * Told first, so that the guest does not post again what it gets back now.
-	 * Without a session its end is coming, and retires everything.
-	 */
-	sluice_channel_send(dest->ch, &msg);
+	/* first, so that the guest does not post again what it gets back now */
+	sluice_segment_tell(dest, slot);
 	/* pairs with the look at the state in tx.c, under tx->lock: none is stashed after it */
 	sluice_segments_sweep(dest);
 }
@@ -113,10 +126,13 @@ static void sluice_segment_quarantine(struct sluice_dest *dest, u32 slot, const 
 {
 	char text[SLUICE_TEXT_BYTES];
 
+	sluice_segment_set(dest, slot, SLUICE_SEGMENT_QUARANTINED);
+	if (dest->segment[slot].overdue)
+		return;
+	dest->segment[slot].overdue = true;
 	mutex_lock(&dest->lock);
 	dest->quarantine_count++;
 	mutex_unlock(&dest->lock);
-	sluice_segment_set(dest, slot, SLUICE_SEGMENT_QUARANTINED);
 	snprintf(text, sizeof(text),
 		 "segment %u: %s still holds it after %u ms. It is kept and freed when given back; restart the guest's interface if it stays",
 		 slot, who, dest->drain_ms);
@@ -142,12 +158,14 @@ static bool sluice_segment_retired(struct sluice_dest *dest, u32 slot)
 	return retired;
 }
 
-/* The guest has let go: has everybody here, and does the provider confirm? */
+/* Nothing resolves in it any more. Has everybody here let go, and does the provider confirm? */
 static enum sluice_step sluice_segment_drained(struct sluice_dest *dest, u32 slot)
 {
+	bool late = sluice_segment_late(dest, slot) || dest->segment[slot].overdue;
+
 	if (sluice_segment_state(dest, slot) == SLUICE_SEGMENT_DRAINED) {
 		if (sluice_segment_pages_out(dest, slot)) {
-			if (!sluice_segment_late(dest, slot))
+			if (!late)
 				return SLUICE_STEP_FAST;
 			sluice_segment_quarantine(dest, slot, "a frame on its way out");
 			return SLUICE_STEP_SLOW;
@@ -155,26 +173,45 @@ static enum sluice_step sluice_segment_drained(struct sluice_dest *dest, u32 slo
 		sluice_segment_set(dest, slot, SLUICE_SEGMENT_QUIESCED);
 	}
 	if (dest->ch->ops->segment_revoke(dest->ch, slot)) {
-		if (!sluice_segment_late(dest, slot))
+		if (!late)
 			return SLUICE_STEP_FAST;
 		sluice_segment_quarantine(dest, slot, "the guest");
 		return SLUICE_STEP_SLOW;
 	}
 	sluice_segment_set(dest, slot, SLUICE_SEGMENT_REVOKED);
 	sluice_segment_free(dest, slot);
+	if (dest->segment[slot].overdue)
+		sluice_event_segment(dest, SLUICE_EVENT_TYPE_RELEASED, slot,
+				     SLUICE_SEGMENT_ABSENT, NULL);
 	return SLUICE_STEP_NONE;
 }
 
-static enum sluice_step sluice_segment_quarantined(struct sluice_dest *dest, u32 slot)
+/*
+ * One step of a segment that the guest still has. A quarantined one goes on to
+ * resolve: frames that the guest has posted before it heard of the end are as good as
+ * others, and their memory is kept anyway.
+ *
+ * Return: true if it is DRAINED now, and nobody has waited for those who resolved in it.
+ */
+static bool sluice_segment_leaving(struct sluice_dest *dest, u32 slot, enum sluice_step *step)
 {
-	if (!sluice_segment_retired(dest, slot) || sluice_segment_pages_out(dest, slot) ||
-	    dest->ch->ops->segment_revoke(dest->ch, slot))
-		return SLUICE_STEP_SLOW;
-	sluice_segment_set(dest, slot, SLUICE_SEGMENT_REVOKED);
-	sluice_segment_free(dest, slot);
-	sluice_event_segment(dest, SLUICE_EVENT_TYPE_RELEASED, slot, SLUICE_SEGMENT_ABSENT,
-			     NULL);
-	return SLUICE_STEP_NONE;
+	bool quarantined = sluice_segment_state(dest, slot) == SLUICE_SEGMENT_QUARANTINED;
+
+	if (!dest->segment[slot].told)
+		sluice_segment_tell(dest, slot);
+	/* look before the last step is tried again: it would make two events each time */
+	if (sluice_segment_retired(dest, slot) &&
+	    !(quarantined && (sluice_segment_pages_out(dest, slot) ||
+			      dest->ch->ops->segment_revoke(dest->ch, slot)))) {
+		sluice_segment_set(dest, slot, SLUICE_SEGMENT_DRAINED);
+		return true;
+	}
+	if (!quarantined && sluice_segment_late(dest, slot)) {
+		sluice_segment_quarantine(dest, slot, "the guest");
+		quarantined = true;
+	}
+	*step = max(*step, quarantined ? SLUICE_STEP_SLOW : SLUICE_STEP_FAST);
+	return false;
 }
 
 /**
@@ -186,45 +223,29 @@ static enum sluice_step sluice_segment_quarantined(struct sluice_dest *dest, u32
 enum sluice_step sluice_segments_drain(struct sluice_dest *dest)
 {
 	struct sluice_window *win = sluice_win(dest);
-	enum sluice_step step, most = SLUICE_STEP_NONE;
+	enum sluice_step step = SLUICE_STEP_NONE;
 	bool drained = false;
-	u32 slot;
+	u32 slot, state;
 
+	dest->deaf = false;
 	if (atomic_read(&dest->nr_retiring))
 		sluice_segments_sweep(dest);
 
 	for (slot = win->ctrl_slots; slot < win->nr_slots; slot++) {
-		if (sluice_segment_state(dest, slot) != SLUICE_SEGMENT_RETIRING)
-			continue;
-		if (sluice_segment_retired(dest, slot)) {
-			sluice_segment_set(dest, slot, SLUICE_SEGMENT_DRAINED);
-			drained = true;
-		} else if (sluice_segment_late(dest, slot)) {
-			sluice_segment_quarantine(dest, slot, "the guest");
-			drained = true;
-		} else {
-			most = SLUICE_STEP_FAST;
-		}
+		state = sluice_segment_state(dest, slot);
+		if (state == SLUICE_SEGMENT_RETIRING || state == SLUICE_SEGMENT_QUARANTINED)
+			drained |= sluice_segment_leaving(dest, slot, &step);
 	}
 	/* who resolved an offset before the state changed has taken its page references */
 	if (drained)
 		synchronize_net();
 
 	for (slot = win->ctrl_slots; slot < win->nr_slots; slot++) {
-		switch (sluice_segment_state(dest, slot)) {
-		case SLUICE_SEGMENT_DRAINED:
-		case SLUICE_SEGMENT_QUIESCED:
-			step = sluice_segment_drained(dest, slot);
-			break;
-		case SLUICE_SEGMENT_QUARANTINED:
-			step = sluice_segment_quarantined(dest, slot);
-			break;
-		default:
-			continue;
-		}
-		most = max(most, step);
+		state = sluice_segment_state(dest, slot);
+		if (state == SLUICE_SEGMENT_DRAINED || state == SLUICE_SEGMENT_QUIESCED)
+			step = max(step, sluice_segment_drained(dest, slot));
 	}
-	return most;
+	return step;
 }
 
 /* Memory, what the NIC says of it, and the provider's sharing; nothing is kept on failure. */
@@ -290,6 +311,7 @@ int sluice_segment_add(struct sluice_dest *dest, u32 slot, char *text, size_t te
 	sluice_win(dest)->slot[slot].epoch = dest->epoch;
 	dest->segment[slot].answered = false;
 	dest->segment[slot].retired = false;
+	dest->segment[slot].overdue = false;
 	mutex_unlock(&dest->lock);
 	sluice_segment_set(dest, slot, SLUICE_SEGMENT_SHARED);
 	/* the guest may post buffers in it before we see its answer */

@@ -152,8 +152,12 @@ void *sluice_window_resolve(const struct sluice_window *win, u64 off, u32 len)
 	ws = &win->slot[array_index_nospec(slot, win->nr_slots)];
 	/* pairs with the release in sluice_window_set_state() */
 	state = smp_load_acquire(&ws->state);
-	/* a segment that has left, or has not arrived, may have no memory behind it */
-	if (state != SLUICE_SEGMENT_ACTIVE && state != SLUICE_SEGMENT_RETIRING)
+	/*
+	 * A segment that has left, or has not arrived, may have no memory behind it. A
+	 * quarantined one has: what the guest posted before it heard of the end is valid.
+	 */
+	if (state != SLUICE_SEGMENT_ACTIVE && state != SLUICE_SEGMENT_RETIRING &&
+	    state != SLUICE_SEGMENT_QUARANTINED)
 		return NULL;
 	va = READ_ONCE(ws->va);
 	return va ? va + in : NULL;

@@ -62,7 +62,7 @@ int sluice_window_set_state(struct sluice_window *win, u32 slot, u32 state);
  *
  * Context: any. Return: the address, or NULL if the range is empty, crosses the
  * edge of a slot, leaves the window or the control segment, or lies in
- * a slot that is neither ACTIVE nor RETIRING.
+ * a slot that is neither ACTIVE nor RETIRING nor QUARANTINED.
  */
 void *sluice_window_resolve(const struct sluice_window *win, u64 off, u32 len);
 

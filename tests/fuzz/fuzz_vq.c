@@ -50,7 +50,8 @@ static void touch(const struct sluice_vq_iov *iov)
 		claim(iov->off == (u64)SEG + (va - data));
 		/* what may not be resolved must not come out of it */
 		claim(win.slot[1].state == SLUICE_SEGMENT_ACTIVE ||
-		      win.slot[1].state == SLUICE_SEGMENT_RETIRING);
+		      win.slot[1].state == SLUICE_SEGMENT_RETIRING ||
+		      win.slot[1].state == SLUICE_SEGMENT_QUARANTINED);
 	}
 	(void)va[0];
 	(void)va[iov->len_bytes - 1];

@@ -119,13 +119,14 @@ static void resolve_outside(void **unused)
 	assert_null(sluice_window_resolve(&win, U64_MAX - 10, U32_MAX));
 }
 
-static void resolve_only_while_active_or_retiring(void **unused)
+static void resolve_only_while_there_is_memory(void **unused)
 {
 	u32 state;
 
 	(void)unused;
 	for (state = 0; state < SLUICE_SEGMENT_NR_STATES; state++) {
-		bool there = state == SLUICE_SEGMENT_ACTIVE || state == SLUICE_SEGMENT_RETIRING;
+		bool there = state == SLUICE_SEGMENT_ACTIVE || state == SLUICE_SEGMENT_RETIRING ||
+			     state == SLUICE_SEGMENT_QUARANTINED;
 
 		win.slot[2].va = data;
 		win.slot[2].state = state;
@@ -219,7 +220,7 @@ int main(void)
 		cmocka_unit_test_setup(resolve_control_area, setup),
 		cmocka_unit_test_setup(resolve_data_segment, setup),
 		cmocka_unit_test_setup(resolve_outside, setup),
-		cmocka_unit_test_setup(resolve_only_while_active_or_retiring, setup),
+		cmocka_unit_test_setup(resolve_only_while_there_is_memory, setup),
 		cmocka_unit_test_setup(resolve_area_may_cross_slots, setup),
 		cmocka_unit_test_setup(set_state_leaves_control_alone, setup),
 		cmocka_unit_test_setup(steps_of_a_life, setup),
