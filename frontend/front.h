@@ -42,16 +42,14 @@ struct sluice_region;
  * @region: data segments (region.c)
  * @slots: free pages (slots.c)
  * @link: the backend is there; netdev drivers see it as VIRTIO_NET_S_LINK_UP
+ * @sessions_lost: a driver that finds it changed has another backend before it
  * @nr_pairs: queue pairs that the control area can feed
  * @id: number in the device's name
  * @transport: transport.c's own
  *
- * When a session ends, the transport freezes and restores the virtio driver
- * (struct virtio_driver.freeze and .restore) under the device's lock: afterwards
- * it has new, empty virtqueues and link is down, until the next session
- * takes these virtqueues over. The netdev and its addresses survive. The user may set
- * the interface down or up between the two calls; our driver's ndo_stop and
- * ndo_open must be harmless then.
+ * When a session ends, link is down, and buffers come back from the virtqueues with
+ * the length SLUICE_SHADOW_LOST. Nothing else happens to the driver: what it adds
+ * from then on waits for the next session.
  */
 struct sluice_front {
 	struct sluice_channel *ch;
@@ -62,6 +60,7 @@ struct sluice_front {
 	struct sluice_region *region;
 	struct sluice_slots *slots;
 	bool link;
+	unsigned int sessions_lost;
 	u16 nr_pairs;
 	int id;
 	struct sluice_transport *transport;

@@ -4,9 +4,8 @@
  * virtio-net device without a control virtqueue; what makes it ours is where the
  * buffers come from (slots.c).
  *
- * A lost session is a freeze (the transport calls it): the virtqueues go, the
- * netdev stays, with its name, addresses and settings, without carrier. The
- * next session is a restore.
+ * A lost session takes the carrier and what was in flight; the virtqueues and the netdev
+ * stay, with its name, addresses and settings, for the next one.
  */
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
@@ -28,23 +27,24 @@ static bool link_is_up(struct sluice_net *net)
 /* RTNL. Receive buffers are posted while the link is up: then the backend knows the queues. */
 static void update_link(struct sluice_net *net)
 {
-	unsigned int i;
+	unsigned int lost = READ_ONCE(net->f->sessions_lost), i;
 
-	if (link_is_up(net) == netif_carrier_ok(net->dev))
-		return;
-	if (netif_carrier_ok(net->dev)) {
+	if (!link_is_up(net)) {
 		netif_carrier_off(net->dev);
 		return;
 	}
+	/* a session that was lost and found again before we came here counts as well */
+	if (netif_carrier_ok(net->dev) && net->sessions_lost == lost)
+		return;
 	netif_carrier_on(net->dev);
 	if (!net->running)
 		return;
 	for (i = 0; i < net->pairs; i++)
 		sluice_rx_start(&net->rxq[i]);
 	/* behind a new backend, the bridge there has to learn where we are */
-	if (net->announce)
+	if (net->sessions_lost != lost)
 		__netdev_notify_peers(net->dev);
-	net->announce = false;
+	net->sessions_lost = lost;
 }
 
 /* The backend's word is a limit, within ours. RTNL, or not yet registered. */
@@ -73,9 +73,12 @@ static void config_work(struct work_struct *work)
 	struct sluice_net *net = container_of(work, struct sluice_net, config_work);
 
 	rtnl_lock();
-	if (net->ready) {
+	/* memory was short, perhaps: a new session is as good a moment as any */
+	if (net->ready || !sluice_net_restart(net)) {
 		update_mtu(net);
 		update_link(net);
+		if (!net->running)
+			sluice_net_drain(net);
 	}
 	rtnl_unlock();
 }
@@ -279,6 +282,7 @@ static int net_probe(struct virtio_device *vdev)
 	net->max_pairs = nr_pairs(vdev);
 	net->pairs = net->max_pairs;
 	net->all_features = vdev->features;
+	net->sessions_lost = READ_ONCE(net->f->sessions_lost);
 	INIT_WORK(&net->config_work, config_work);
 	sluice_net_set_rx_layout(net, false);
 	vdev->priv = net;
@@ -328,43 +332,6 @@ static void net_remove(struct virtio_device *vdev)
 	free_netdev(net->dev);
 }
 
-/* The transport has lost its session; also system sleep. */
-static int net_freeze(struct virtio_device *vdev)
-{
-	struct sluice_net *net = vdev->priv;
-
-	rtnl_lock();
-	netif_device_detach(net->dev);
-	netif_carrier_off(net->dev);
-	sluice_net_take_down(net);
-	rtnl_unlock();
-	return 0;
-}
-
-static int net_restore(struct virtio_device *vdev)
-{
-	struct sluice_net *net = vdev->priv;
-	int err;
-
-	rtnl_lock();
-	err = sluice_net_bring_up(net);
-	if (err)
-		goto out;
-	err = sluice_net_set_pairs(net, net->pairs);
-	if (err) {
-		sluice_net_take_down(net);
-		goto out;
-	}
-	if (netif_running(net->dev))
-		sluice_net_resume(net);
-	net->announce = true;
-	netif_device_attach(net->dev);
-	update_link(net);
-out:
-	rtnl_unlock();
-	return err;
-}
-
 static const struct virtio_device_id net_ids[] = {
 	{ SLUICE_FRONT_VIRTIO_ID, VIRTIO_DEV_ANY_ID },
 	{ 0 },
@@ -389,6 +356,4 @@ struct virtio_driver sluice_net_driver = {
 	.probe			= net_probe,
 	.remove			= net_remove,
 	.config_changed		= config_changed,
-	.freeze			= net_freeze,
-	.restore		= net_restore,
 };

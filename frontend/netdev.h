@@ -2,7 +2,7 @@
 /*
  * sluice_front, our virtio-net driver: what its files know of each other.
  *
- *	netdev.c	probe, remove, freeze, restore; features; net_device_ops
+ *	netdev.c	probe, remove; features, link; net_device_ops
  *	queues.c	virtqueues, NAPI, renegotiation, number of pairs
  *	rx.c		posting buffers, receiving
  *	fragment.c	frames that the stack would keep for long
@@ -85,7 +85,7 @@ struct sluice_net;
 
 /**
  * struct sluice_rxq - a receive queue
- * @vq: NULL while frozen
+ * @vq: NULL while there are none
  * @net: whose
  * @napi: polls it; owns all below
  * @retry: refills a queue that ran low while nothing arrives
@@ -143,7 +143,7 @@ struct sluice_tx_desc {
 
 /**
  * struct sluice_txq - a transmit queue; all below belongs to the netdev_queue's lock
- * @vq: NULL while frozen
+ * @vq: NULL while there are none
  * @net: whose
  * @napi: completes
  * @retry: wakes a queue that was stopped for want of memory, and collects what no
@@ -193,9 +193,9 @@ struct sluice_txq {
  * @txq: @max_pairs of them
  * @max_pairs: queue pairs that exist
  * @pairs: in use
- * @ready: virtqueues exist; false between freeze and restore. RTNL
+ * @ready: virtqueues exist; false after a restart that failed. RTNL
  * @running: NAPI is on. RTNL
- * @announce: tell the neighbours when the link is back. RTNL
+ * @sessions_lost: of @f, when the neighbours were last told where we are. RTNL
  * @rx_off: where in a page a receive buffer starts
  * @rx_bytes: its length
  * @rx_gso: device may send GSO frames
@@ -214,7 +214,7 @@ struct sluice_net {
 	u16 pairs;
 	bool ready;
 	bool running;
-	bool announce;
+	unsigned int sessions_lost;
 	unsigned int rx_off;
 	unsigned int rx_bytes;
 	bool rx_gso;
@@ -256,7 +256,11 @@ void sluice_net_set_rx_layout(struct sluice_net *net, bool xdp);
  */
 int sluice_net_renegotiate(struct sluice_net *net, netdev_features_t features,
 			   struct bpf_prog *prog);
+/* Reset, negotiate, and go on. If that fails the netdev is detached. RTNL. */
+int sluice_net_restart(struct sluice_net *net);
 int sluice_net_set_pairs(struct sluice_net *net, u16 pairs);
+/* Take back what the transport gives up while nobody polls. RTNL. */
+void sluice_net_drain(struct sluice_net *net);
 /* Stop and start all queues of a running device; virtqueues stay. RTNL. */
 void sluice_net_pause(struct sluice_net *net);
 void sluice_net_resume(struct sluice_net *net);
@@ -266,6 +270,7 @@ void sluice_rx_init(struct sluice_rxq *q);
 void sluice_rx_start(struct sluice_rxq *q);	/* RTNL, NAPI is on */
 void sluice_rx_callback(struct virtqueue *vq);
 void sluice_rx_recycle(struct virtqueue *vq, void *token);	/* unused buffer back */
+void sluice_rx_drain(struct sluice_rxq *q);	/* what came back while NAPI is off */
 void sluice_rx_free(struct sluice_rxq *q);	/* after the virtqueue's buffers are back */
 /* Frame of one buffer into an skb; takes over the page. NULL: dropped and counted. */
 struct sk_buff *sluice_rx_skb(struct sluice_rxq *q, struct page *page, bool region,

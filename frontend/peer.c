@@ -232,18 +232,16 @@ static int set_status(struct sluice_transport *t, u8 status, u8 *answer)
  * @t: the transport, locked
  * @index: of the queue
  *
- * The shared ring is empty then, whatever the driver has put into its own.
+ * Of what the driver has put into its own ring the shared one then has what an
+ * earlier backend did not finish.
  *
  * Context: process. Return: 0 or an error.
  */
 int sluice_peer_set_vq(struct sluice_transport *t, unsigned int index)
 {
 	struct sluice_msg msg = { }, resp;
-	int err;
 
-	err = sluice_vqs_connect(t, index, &msg.vqueue);
-	if (err)
-		return err;
+	sluice_vqs_connect(t, index, &msg.vqueue);
 	return ask(t, &msg, &resp, SLUICE_MSG_SET_VQUEUE);
 }
 

@@ -57,6 +57,20 @@ void sluice_net_pause(struct sluice_net *net)
 	}
 }
 
+void sluice_net_drain(struct sluice_net *net)
+{
+	unsigned int i;
+
+	for (i = 0; i < net->max_pairs; i++) {
+		struct netdev_queue *txq = netdev_get_tx_queue(net->dev, i);
+
+		__netif_tx_lock_bh(txq);
+		sluice_rx_drain(&net->rxq[i]);
+		sluice_tx_reclaim(&net->txq[i], 0);
+		__netif_tx_unlock_bh(txq);
+	}
+}
+
 static int find_vqs(struct sluice_net *net)
 {
 	unsigned int nr = 2 * net->max_pairs, i;
@@ -162,40 +176,53 @@ static int negotiate(struct virtio_device *vdev)
 	return 0;
 }
 
+int sluice_net_restart(struct sluice_net *net)
+{
+	int err;
+
+	ASSERT_RTNL();
+	virtio_reset_device(net->vdev);
+	err = negotiate(net->vdev) ?: sluice_net_bring_up(net);
+	if (err) {
+		virtio_add_status(net->vdev, VIRTIO_CONFIG_S_FAILED);
+		netif_device_detach(net->dev);
+		netif_carrier_off(net->dev);
+		return err;
+	}
+	sluice_net_set_pairs(net, net->pairs);
+	if (netif_running(net->dev))
+		sluice_net_resume(net);
+	netif_device_attach(net->dev);
+	return 0;
+}
+
 int sluice_net_renegotiate(struct sluice_net *net, netdev_features_t features,
 			   struct bpf_prog *prog)
 {
 	u64 before = net->vdev->features, after = net->all_features;
-	bool was_ready = net->ready;
-	int err = 0;
+	struct bpf_prog *old = rtnl_dereference(net->prog);
+	int err;
 
 	ASSERT_RTNL();
 	if (!(features & NETIF_F_GRO_HW))
 		after &= ~SLUICE_NET_GUEST_GSO;
 	if (prog)
 		after &= ~SLUICE_XDP_FEATURES_OFF;
-	if (after == before && !prog == !rtnl_dereference(net->prog)) {
+	if (after == before && !prog == !old) {
 		rcu_assign_pointer(net->prog, prog);
 		return 0;
 	}
 	sluice_net_take_down(net);
 	net->vdev->features = after;
-	sluice_net_set_rx_layout(net, prog);
-	if (was_ready) {
-		err = negotiate(net->vdev) ?: sluice_net_bring_up(net);
-		if (err) {
-			virtio_add_status(net->vdev, VIRTIO_CONFIG_S_FAILED);
-			netif_device_detach(net->dev);
-			netif_carrier_off(net->dev);
-			net->vdev->features = before;
-			return err;
-		}
-		sluice_net_set_pairs(net, net->pairs);
-	}
 	rcu_assign_pointer(net->prog, prog);
-	if (net->ready && netif_running(net->dev))
-		sluice_net_resume(net);
-	return 0;
+	sluice_net_set_rx_layout(net, prog);
+	err = sluice_net_restart(net);
+	if (err) {
+		net->vdev->features = before;
+		rcu_assign_pointer(net->prog, old);
+		sluice_net_set_rx_layout(net, old);
+	}
+	return err;
 }
 
 int sluice_net_set_pairs(struct sluice_net *net, u16 pairs)

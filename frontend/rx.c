@@ -11,6 +11,7 @@
 #include <linux/etherdevice.h>
 #include <linux/virtio_net.h>
 #include "netdev.h"
+#include "shadow.h"
 #include "xdp.h"
 
 #define RX_REGION	1UL	/* low bit of a token: it is a region page */
@@ -181,7 +182,7 @@ static void peer_broke(struct sluice_rxq *q, const char *what)
 	sluice_channel_break(q->net->f->ch, what);
 }
 
-/* The rest of a frame that is dropped. */
+/* The rest of a frame that is dropped; it ends early where the session has. */
 static void drop_rest(struct sluice_rxq *q, unsigned int nr)
 {
 	struct page *page;
@@ -195,6 +196,8 @@ static void drop_rest(struct sluice_rxq *q, unsigned int nr)
 			return;
 		}
 		sluice_rx_give(q, page, region);
+		if (len == SLUICE_SHADOW_LOST)
+			return;
 	}
 }
 
@@ -240,6 +243,10 @@ static bool append(struct sluice_rxq *q, struct sk_buff *skb, unsigned int nr)
 			return false;
 		}
 		nr--;
+		if (len == SLUICE_SHADOW_LOST) {
+			sluice_rx_give(q, page, region);
+			return false;
+		}
 		if (!len || len > q->net->rx_bytes) {
 			sluice_rx_give(q, page, region);
 			peer_broke(q, "receive buffer with a length that is not possible");
@@ -295,6 +302,10 @@ static void rx_frame(struct sluice_rxq *q, struct page *page, bool region, unsig
 	struct sk_buff *skb;
 	unsigned int nr;
 
+	if (len == SLUICE_SHADOW_LOST) {
+		sluice_rx_give(q, page, region);
+		return;
+	}
 	if (!len) {
 		sluice_rx_inc(q, SLUICE_RX_RETURNED);
 		sluice_slots_returned(q->net->slots, page);
@@ -389,6 +400,17 @@ void sluice_rx_recycle(struct virtqueue *vq, void *token)
 
 	count_posted(q, token_region(token), -1);
 	sluice_rx_give(q, token_page(token), token_region(token));
+}
+
+void sluice_rx_drain(struct sluice_rxq *q)
+{
+	struct page *page;
+	unsigned int len;
+	bool region;
+
+	while ((page = next_buffer(q, &len, &region)))
+		sluice_rx_give(q, page, region);
+	give_flush(q);
 }
 
 void sluice_rx_free(struct sluice_rxq *q)

@@ -27,19 +27,14 @@ static u16 shadow_own16(__virtio16 val)
 	return le16_to_cpu((__force __le16)val);
 }
 
-int sluice_shadow_start(struct sluice_shadow *s, const struct vring *ring, void *shared_va,
-			bool event_idx)
+int sluice_shadow_init(struct sluice_shadow *s, const struct vring *ring)
 {
 	if (ring->num < 2 || ring->num > s->max || !is_power_of_2(ring->num))
 		return -EINVAL;
 	s->ring = *ring;
-	vring_init(&s->shared, ring->num, shared_va, SLUICE_SHADOW_ALIGN);
-	memset(shared_va, 0, vring_size(ring->num, SLUICE_SHADOW_ALIGN));
 	memset(s->room, 0, s->max * sizeof(s->room[0]));
-	s->event_idx = event_idx;
 	s->avail_idx = 0;
-	WRITE_ONCE(s->used_idx, 0);
-	WRITE_ONCE(s->error, NULL);
+	s->used_idx = 0;
 	return 0;
 }
 
@@ -68,26 +63,63 @@ static u32 shadow_copy_chain(struct sluice_shadow *s, u16 head)
 	return writable;
 }
 
-bool sluice_shadow_submit(struct sluice_shadow *s)
+/* A chain that the device does not have yet, seen by it with the next publish. */
+static void shadow_offer(struct sluice_shadow *s, u16 head)
 {
-	u16 mask = s->ring.num - 1, old = s->avail_idx, new, head;
+	s->room[head] = shadow_copy_chain(s, head) + 1;
+	sluice_vring_write16(&s->shared.avail->ring[s->shared_avail & (s->ring.num - 1)], head);
+	s->shared_avail++;
+}
 
-	if (unlikely(s->error))
-		return false;
+static void shadow_publish(struct sluice_shadow *s)
+{
+	/* pairs with the device's acquire in vq_look(): entries and descriptors are out */
+	sluice_store_release(&s->shared.avail->idx,
+			     (__force __virtio16)cpu_to_le16(s->shared_avail));
+}
+
+void sluice_shadow_start(struct sluice_shadow *s, void *shared_va, bool event_idx)
+{
+	u16 head;
+
+	vring_init(&s->shared, s->ring.num, shared_va, SLUICE_SHADOW_ALIGN);
+	memset(shared_va, 0, vring_size(s->ring.num, SLUICE_SHADOW_ALIGN));
+	s->event_idx = event_idx;
+	s->shared_avail = 0;
+	WRITE_ONCE(s->shared_used, 0);
+	WRITE_ONCE(s->error, NULL);
+	for (head = 0; head < s->ring.num; head++)
+		if (s->room[head])
+			shadow_offer(s, head);
+	shadow_publish(s);
+}
+
+/* The driver's next head; false if it has added nothing since. */
+static bool shadow_next(struct sluice_shadow *s, u16 *head)
+{
+	u16 mask = s->ring.num - 1;
+
 	/* pairs with virtio_ring's barrier before it writes avail->idx: what idx counts
 	 * is complete
 	 */
-	new = shadow_own16(sluice_load_acquire(&s->ring.avail->idx));
-	if (new == old)
+	if (s->avail_idx == shadow_own16(sluice_load_acquire(&s->ring.avail->idx)))
 		return false;
-	while (s->avail_idx != new) {
-		head = shadow_own16(s->ring.avail->ring[s->avail_idx & mask]) & mask;
-		s->room[head] = shadow_copy_chain(s, head) + 1;
-		sluice_vring_write16(&s->shared.avail->ring[s->avail_idx & mask], head);
-		s->avail_idx++;
-	}
-	/* pairs with the device's acquire in vq_look(): entries and descriptors are out */
-	sluice_store_release(&s->shared.avail->idx, (__force __virtio16)cpu_to_le16(new));
+	*head = shadow_own16(s->ring.avail->ring[s->avail_idx & mask]) & mask;
+	s->avail_idx++;
+	return true;
+}
+
+bool sluice_shadow_submit(struct sluice_shadow *s)
+{
+	u16 old = s->shared_avail, head;
+
+	if (unlikely(s->error))
+		return false;
+	while (shadow_next(s, &head))
+		shadow_offer(s, head);
+	if (s->shared_avail == old)
+		return false;
+	shadow_publish(s);
 	/* pairs with the device's barrier between asking for a doorbell and its last look
 	 * at avail->idx (sluice_vq_enable_notify()): one of us sees the other's write
 	 */
@@ -95,15 +127,46 @@ bool sluice_shadow_submit(struct sluice_shadow *s)
 	if (!s->event_idx)
 		return !(sluice_vring_read16(&s->shared.used->flags) & VRING_USED_F_NO_NOTIFY);
 	/* any answer is harmless: at worst the peer rings itself, or sleeps on */
-	return vring_need_event(sluice_vring_read16(shadow_avail_event(s)), new, old);
+	return vring_need_event(sluice_vring_read16(shadow_avail_event(s)), s->shared_avail, old);
+}
+
+/* To the driver, with the next shadow_deliver(). */
+static void shadow_use(struct sluice_shadow *s, u32 id, u32 len)
+{
+	struct vring_used_elem *elem = &s->ring.used->ring[s->used_idx & (s->ring.num - 1)];
+
+	s->room[id] = 0;
+	elem->id = (__force __virtio32)cpu_to_le32(id);
+	elem->len = (__force __virtio32)cpu_to_le32(len);
+	s->used_idx++;
+}
+
+static void shadow_deliver(struct sluice_shadow *s)
+{
+	/* pairs with virtio_ring's barrier after it reads used->idx, perhaps on another
+	 * processor: the entries are complete. From here on it may reuse the heads.
+	 */
+	sluice_store_release(&s->ring.used->idx, (__force __virtio16)cpu_to_le16(s->used_idx));
+}
+
+u32 sluice_shadow_give_up(struct sluice_shadow *s)
+{
+	u16 before = s->used_idx, head;
+
+	while (shadow_next(s, &head))
+		s->room[head] = 1;
+	for (head = 0; head < s->ring.num; head++)
+		if (s->room[head])
+			shadow_use(s, head, SLUICE_SHADOW_LOST);
+	shadow_deliver(s);
+	return (u16)(s->used_idx - before);
 }
 
 /* One entry of the shared used ring. */
 static int shadow_take(struct sluice_shadow *s)
 {
-	u16 at = s->used_idx & (s->ring.num - 1);
+	u16 at = s->shared_used & (s->ring.num - 1);
 	const struct vring_used_elem *shared = &s->shared.used->ring[at];
-	struct vring_used_elem *elem = &s->ring.used->ring[at];
 	u32 id = sluice_vring_read32(&shared->id);
 	u32 len = sluice_vring_read32(&shared->len);
 
@@ -117,10 +180,8 @@ static int shadow_take(struct sluice_shadow *s)
 	/* drivers take it for the length of what they received */
 	if (len >= s->room[id])
 		return shadow_error(s, "used length beyond what was posted");
-	s->room[id] = 0;
-	elem->id = (__force __virtio32)cpu_to_le32(id);
-	elem->len = (__force __virtio32)cpu_to_le32(len);
-	WRITE_ONCE(s->used_idx, s->used_idx + 1);
+	shadow_use(s, id, len);
+	WRITE_ONCE(s->shared_used, s->shared_used + 1);
 	return 0;
 }
 
@@ -134,7 +195,7 @@ int sluice_shadow_harvest(struct sluice_shadow *s)
 	 * in the buffers, are complete
 	 */
 	idx = shadow_own16(sluice_load_acquire(&s->shared.used->idx));
-	nr = idx - s->used_idx;
+	nr = idx - s->shared_used;
 	if (!nr)
 		return 0;
 	/* more than the ring holds is a broken peer, not a loop count */
@@ -142,17 +203,14 @@ int sluice_shadow_harvest(struct sluice_shadow *s)
 		return shadow_error(s, "used index jumped by more than the ring");
 	for (i = 0; i < nr; i++)
 		if (shadow_take(s))
-			return -EPROTO;
-	/* pairs with virtio_ring's barrier after it reads used->idx, perhaps on another
-	 * processor: the entries are complete. From here on it may reuse the heads.
-	 */
-	sluice_store_release(&s->ring.used->idx, (__force __virtio16)cpu_to_le16(idx));
-	return nr;
+			break;
+	shadow_deliver(s);
+	return i < nr ? -EPROTO : nr;
 }
 
 bool sluice_shadow_pending(const struct sluice_shadow *s)
 {
-	return sluice_vring_read16(&s->shared.used->idx) != READ_ONCE(s->used_idx) &&
+	return sluice_vring_read16(&s->shared.used->idx) != READ_ONCE(s->shared_used) &&
 	       !READ_ONCE(s->error);
 }
 
@@ -168,8 +226,8 @@ bool sluice_shadow_arm(struct sluice_shadow *s, bool delayed)
 		 * device would ring for something that does not come.
 		 */
 		if (delayed)
-			delay = (u16)(s->avail_idx - s->used_idx) * 3 / 4;
-		sluice_vring_write16(shadow_used_event(s), s->used_idx + delay);
+			delay = (u16)(s->shared_avail - s->shared_used) * 3 / 4;
+		sluice_vring_write16(shadow_used_event(s), s->shared_used + delay);
 	} else {
 		sluice_vring_write16(&s->shared.avail->flags, 0);
 	}
@@ -177,7 +235,7 @@ bool sluice_shadow_arm(struct sluice_shadow *s, bool delayed)
 	 * we just wrote (sluice_vq_publish()): one of us sees the other's write
 	 */
 	sluice_mb();
-	return (u16)(sluice_vring_read16(&s->shared.used->idx) - s->used_idx) > delay;
+	return (u16)(sluice_vring_read16(&s->shared.used->idx) - s->shared_used) > delay;
 }
 
 void sluice_shadow_disarm(struct sluice_shadow *s)

@@ -4,8 +4,8 @@
  *
  *	attach		parent device with its DMA operations
  *	first up	what the backend offers -> virtio device -> a driver binds
- *	down		the driver gets new, empty virtqueues and no link
- *	up again	the backend takes these over -> link
+ *	down		no link; the driver gets back what was in flight
+ *	up again	the backend is told of the same virtqueues -> link
  *	detach		the virtio device goes
  *
  * While there is no session the device stays, so that the netdev keeps its
@@ -125,35 +125,6 @@ static void vdev_unregister(struct sluice_front *f)
 	cancel_delayed_work_sync(&t->backstop);
 	put_device(&vdev->dev);
 	sluice_map_destroy(f);
-}
-
-/*
- * Give the driver new virtqueues: what the old ones held was promised to a
- * backend that is gone.
- */
-static void vdev_renew(struct sluice_front *f)
-{
-#ifdef CONFIG_PM_SLEEP
-	struct virtio_device *vdev = f->vdev;
-	int err = 0;
-
-	device_lock(&vdev->dev);	/* against bind and unbind: either it is bound or not */
-	if (vdev->dev.driver) {
-		err = virtio_device_freeze(vdev);
-		if (!err)
-			err = virtio_device_restore(vdev);
-	}
-	device_unlock(&vdev->dev);
-	if (!err)
-		return;
-	dev_err(&f->dev, "the driver does not restart: %pe\n", ERR_PTR(err));
-	/* ours can be made anew by the next session; the kernel's cannot be removed now */
-	if (!sluice_front_stock)
-		vdev_unregister(f);
-#else
-	dev_info(&f->dev, "kernel without CONFIG_PM_SLEEP: the network device goes with the backend\n");
-	vdev_unregister(f);
-#endif
 }
 
 static int front_attach(struct sluice_channel *ch)
@@ -283,22 +254,27 @@ static void front_down(struct sluice_channel *ch, const char *reason)
 {
 	struct sluice_front *f = ch->client_data;
 	struct sluice_transport *t = f->transport;
-	bool dirty;
 
 	mutex_lock(&t->lock);
 	t->up = false;
-	dirty = t->dirty;
 	WRITE_ONCE(t->live, false);
-	sluice_transport_changed(t);
+	sluice_peer_reset(t);
 	mutex_unlock(&t->lock);
 	sluice_vqs_quiesce(t);
 	cancel_work_sync(&t->push);
 	cancel_delayed_work_sync(&t->backstop);
 
-	if (!sluice_front_stock)
+	if (!sluice_front_stock) {
 		sluice_region_down(f);
-	if (f->vdev && dirty)
-		vdev_renew(f);
+		/* a driver that has taken one of its pages just before has added it now */
+		synchronize_rcu();
+	}
+	mutex_lock(&t->lock);
+	if (t->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		sluice_vqs_give_up(t);
+	WRITE_ONCE(f->sessions_lost, f->sessions_lost + 1);
+	sluice_transport_changed(t);
+	mutex_unlock(&t->lock);
 }
 
 static void front_message(struct sluice_channel *ch, const struct sluice_msg *msg)

@@ -120,9 +120,14 @@ int sluice_vqs_disable(struct virtqueue *vq);
 int sluice_vqs_enable(struct virtqueue *vq);
 /* Nothing crosses and no callback runs after it; the queues stay. */
 void sluice_vqs_quiesce(struct sluice_transport *t);
-/* Begin with an empty shared ring, which the backend is then told of. Under t->lock. */
-int sluice_vqs_connect(struct sluice_transport *t, unsigned int index,
-		       struct sluice_msg_vqueue *msg);
+/* The driver gets back what the next backend shall not find: all frames to send, and
+ * for our driver, whose region is gone, all buffers. Under t->lock; quiesced, and the
+ * device is not reset.
+ */
+void sluice_vqs_give_up(struct sluice_transport *t);
+/* Begin with a new shared ring, which the backend is then told of. Under t->lock. */
+void sluice_vqs_connect(struct sluice_transport *t, unsigned int index,
+			struct sluice_msg_vqueue *msg);
 /* The backend has it: submit what the driver has added until now. Under t->lock. */
 void sluice_vqs_start(struct sluice_transport *t, unsigned int index);
 /* Call the drivers of this pair's queues, if they have something. Any context. */

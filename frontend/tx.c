@@ -24,6 +24,7 @@
 #include <linux/slab.h>
 #include <linux/virtio_net.h>
 #include "netdev.h"
+#include "shadow.h"
 
 #define TX_RETRY_MS	4
 #define TX_COLLECT_MS	8	/* completions that nobody waits for */
@@ -91,20 +92,25 @@ static unsigned int finish(struct sluice_txq *q, struct sluice_tx_desc *d, int b
 /* Frames the backend is done with. The transmit lock is held. */
 void sluice_tx_reclaim(struct sluice_txq *q, int budget)
 {
-	unsigned int len, frames = 0, bytes = 0, skbs = 0, skb_bytes = 0;
+	unsigned int len, frames = 0, bytes = 0, lost = 0, skbs = 0, skb_bytes = 0;
 	struct sluice_tx_desc *d;
 
 	sluice_vqs_harvest(q->vq);
 	while ((d = virtqueue_get_buf(q->vq, &len))) {
-		frames++;
-		bytes += d->bytes;
+		if (len == SLUICE_SHADOW_LOST) {
+			lost++;
+		} else {
+			frames++;
+			bytes += d->bytes;
+		}
 		if (d->kind == SLUICE_TX_SKB || d->kind == SLUICE_TX_COPIED)
 			skbs++;
 		skb_bytes += finish(q, d, budget);
 	}
-	if (!frames)
+	if (!frames && !lost)
 		return;
 	u64_stats_update_begin(&q->syncp);
+	u64_stats_add(&q->count[SLUICE_TX_LOST], lost);
 	u64_stats_add(&q->count[SLUICE_TX_PACKETS], frames);
 	u64_stats_add(&q->count[SLUICE_TX_BYTES], bytes);
 	u64_stats_update_end(&q->syncp);

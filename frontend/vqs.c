@@ -4,7 +4,9 @@
  * reset of a single one.
  *
  * The driver's end is virtio_ring on private memory, the peer's a ring in the control
- * segment; shadow.c carries entries across. When:
+ * segment; shadow.c carries entries across. The driver and its ring stay from one
+ * session to the next: with the first its frames in flight are lost, and its
+ * receive buffers come back to it, or go to the next backend. When:
  *
  *	the driver notifies	submit; for the stock driver harvest as well, since it looks for
  *				completions when it sends
@@ -177,6 +179,12 @@ static struct virtqueue *vq_create(struct virtio_device *vdev, unsigned int inde
 		sluice_ctrlq_init(&t->ctrlq, vq);
 		return vq;
 	}
+	/* of the size that it was allocated for */
+	if (sluice_shadow_init(shadow, virtqueue_get_vring(vq))) {
+		vring_del_virtqueue(vq);
+		kvfree(shadow);
+		return NULL;
+	}
 	t->vq[index].shadow = shadow;
 	vq_publish(&t->vq[index], vq);
 	return vq;
@@ -229,28 +237,44 @@ void sluice_vqs_del(struct virtio_device *vdev)
 	}
 }
 
-int sluice_vqs_connect(struct sluice_transport *t, unsigned int index,
-		       struct sluice_msg_vqueue *msg)
+void sluice_vqs_give_up(struct sluice_transport *t)
+{
+	unsigned int i;
+
+	/* as in sluice_vqs_interrupt() */
+	local_bh_disable();
+	for (i = 0; i < ARRAY_SIZE(t->vq); i++) {
+		struct sluice_front_vq *q = &t->vq[i];
+		unsigned long flags;
+
+		/* the stock driver's receive buffers are bounced: any backend can fill them */
+		if (!q->vq || (sluice_front_stock && i % 2 == 0))
+			continue;
+		spin_lock_irqsave(&q->lock, flags);
+		if (sluice_shadow_give_up(q->shadow))
+			vring_interrupt(0, q->vq);
+		spin_unlock_irqrestore(&q->lock, flags);
+	}
+	local_bh_enable();
+}
+
+void sluice_vqs_connect(struct sluice_transport *t, unsigned int index,
+			struct sluice_msg_vqueue *msg)
 {
 	u64 off = (u64)(t->plan.first + index * t->plan.ring_chunk) << SLUICE_BOUNCE_SHIFT;
 	struct sluice_front_vq *q = &t->vq[index];
 	void *va = t->f->ch->ctrl_va + off;
 	struct vring *shared = &q->shadow->shared;
 	unsigned long flags;
-	int err;
 
 	spin_lock_irqsave(&q->lock, flags);
-	err = sluice_shadow_start(q->shadow, virtqueue_get_vring(q->vq), va,
-				  t->offered & BIT_ULL(VIRTIO_RING_F_EVENT_IDX));
+	sluice_shadow_start(q->shadow, va, t->offered & BIT_ULL(VIRTIO_RING_F_EVENT_IDX));
 	spin_unlock_irqrestore(&q->lock, flags);
-	if (err)
-		return err;
 	msg->index = cpu_to_le32(index);
 	msg->ring = cpu_to_le32(shared->num);
 	msg->desc = cpu_to_le64(off);
 	msg->avail = cpu_to_le64(off + ((void *)shared->avail - va));
 	msg->used = cpu_to_le64(off + ((void *)shared->used - va));
-	return 0;
 }
 
 void sluice_vqs_start(struct sluice_transport *t, unsigned int index)
@@ -295,6 +319,10 @@ int sluice_vqs_enable(struct virtqueue *vq)
 #endif
 	vq->reset = false;
 	mutex_lock(&t->lock);
+	/* a ring that virtio_ring has emptied, perhaps of another size */
+	err = sluice_shadow_init(t->vq[vq->index].shadow, virtqueue_get_vring(vq));
+	if (err)
+		goto out;
 	vq_publish(&t->vq[vq->index], vq);
 	if (t->told) {
 		err = sluice_peer_set_vq(t, vq->index);
@@ -304,8 +332,10 @@ int sluice_vqs_enable(struct virtqueue *vq)
 			sluice_channel_break(t->f->ch, "it refuses a virtqueue that it had");
 	}
 	/* the session is over, perhaps: the next one is told of all queues */
+	err = 0;
+out:
 	mutex_unlock(&t->lock);
-	return 0;
+	return err;
 }
 
 /*

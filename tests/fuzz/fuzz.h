@@ -82,7 +82,7 @@ static inline void fuzz_after_read(const void *p, size_t bytes)
 #define sluice_load_acquire(p)	READ_ONCE(*(p))
 
 /* How often a target got somewhere; told at the end, zero fails the run. */
-#define FUZZ_COUNTERS	6
+#define FUZZ_COUNTERS	8
 static struct {
 	const char *name;
 	unsigned long count;

@@ -38,11 +38,12 @@ static struct {
 	u32 writable;
 } token[MAX_NUM];
 static u32 nr_given;
+static u32 nr_lost;			/* given up, and not seen by the driver yet */
 static u64 finished;			/* the honest device's, since the last harvest */
 
-enum { SUBMITTED, HARVESTED, BROKEN, RANG, ARMED };
+enum { SUBMITTED, HARVESTED, BROKEN, RANG, ARMED, REPLAYED, LOST };
 static const char * const names[FUZZ_COUNTERS] = {
-	"submit", "harvest", "broken", "doorbell", "arm that finds some",
+	"submit", "harvest", "broken", "doorbell", "arm that finds some", "replay", "lost",
 };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -105,7 +106,12 @@ static void get(void)
 		elem = &ring.used->ring[used_seen++ % ring.num];
 		claim(elem->id < ring.num);
 		claim(token[elem->id].given);
-		claim(elem->len <= token[elem->id].writable);
+		if (elem->len == SLUICE_SHADOW_LOST && nr_lost) {
+			nr_lost--;
+			REACHED(LOST);
+		} else {
+			claim(elem->len <= token[elem->id].writable);
+		}
 		token[elem->id].given = false;
 		nr_given--;
 		for (i = 0; i < token[elem->id].nr; i++)
@@ -125,7 +131,8 @@ static void harvest(void)
 	claim(ret == -EPROTO || (ret >= 0 && ret <= (int)nr_given));
 	claim((ret == -EPROTO) == !!s->error);
 	claim(!broken || ret == -EPROTO);
-	claim((u16)(ring.used->idx - before) == (ret < 0 ? 0 : ret));
+	if (ret >= 0)
+		claim((u16)(ring.used->idx - before) == ret);
 	if (ret == -EPROTO && !broken)
 		REACHED(BROKEN);
 }
@@ -149,6 +156,28 @@ static void use(u8 which)
 	}
 }
 
+/* The device is gone, and another comes. */
+static void next_session(bool give_up)
+{
+	u32 unseen = (u16)(ring.used->idx - used_seen);
+	bool racy = fuzz_racy;
+
+	fuzz_racy = false;
+	fuzz_bytes(shared_ring, 64);
+	if (give_up) {
+		nr_lost += sluice_shadow_give_up(s);
+		/* some is over, and no more than what was given */
+		claim((u16)(ring.used->idx - used_seen) == nr_given);
+		claim(!sluice_shadow_give_up(s));
+	}
+	sluice_shadow_start(s, shared_ring, fuzz_u8() & 1);
+	finished = 0;
+	claim(give_up ? !s->shared.avail->idx : s->shared.avail->idx + unseen <= nr_given);
+	if (s->shared.avail->idx)
+		REACHED(REPLAYED);
+	fuzz_racy = racy;
+}
+
 static bool start(void)
 {
 	static const u32 nums[] = { 2, 4, 8, 16, 64, 3, 0, 128 };
@@ -165,12 +194,14 @@ static bool start(void)
 	s = realloc(s, sizeof(*s) + MAX_NUM * sizeof(s->room[0]));
 	claim(s);
 	s->max = MAX_NUM;
-	if (sluice_shadow_start(s, &ring, shared_ring, flags & 8))
+	if (sluice_shadow_init(s, &ring))
 		return false;
+	sluice_shadow_start(s, shared_ring, flags & 8);
 	fuzz_racy = flags & 0x10;
 	avail_idx = 0;
 	used_seen = 0;
 	nr_given = 0;
+	nr_lost = 0;
 	finished = 0;
 	nr_free = 0;
 	for (i = 0; i < ring.num; i++) {
@@ -224,8 +255,10 @@ int LLVMFuzzerTestOneInput(const u8 *input, size_t bytes)
 			break;
 		case 7:
 			sluice_shadow_pending(s);
-			if (arg == 31 && !start())	/* the next session */
+			if (arg == 31 && !start())	/* a new ring */
 				return 0;
+			if (arg == 30 || arg == 29)
+				next_session(arg == 30);
 			break;
 		}
 	}

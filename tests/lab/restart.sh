@@ -5,6 +5,47 @@
 # Either side may come first, go and come back; the other goes on and nobody reloads
 # a module by hand.
 
+# Numbered lines to the client until /tmp/stop is there; how many came, all in their order.
+stream_to_client() { # stream_to_client GUEST PORT
+	local server sent came
+	# shellcheck disable=SC2016 # for the VM's shells
+	vm client sh -c 'timeout 300 socat -u "TCP-LISTEN:$1,reuseaddr" - |
+		awk "\$1 != NR { print \"line\", NR, \"is\", \$1; bad = 1; exit } END { if (!bad) print NR }"' \
+		- "$2" >"$sluice_build/check/$lab_name-$1.came" &
+	server=$!
+	wait_for 20 listens client t "$2"
+	# shellcheck disable=SC2016 # for the VM's shell
+	sent=$(vm "$1" sh -c 'rm -f /tmp/stop /tmp/sent
+		n=1
+		until [ -e /tmp/stop ]; do
+			seq $n $((n + 4999))
+			n=$((n + 5000))
+			echo $((n - 1)) >/tmp/sent
+		done | timeout 300 socat -u - "TCP:$1:$2"
+		cat /tmp/sent' - "$(addr4 client)" "$2")
+	wait $server
+	came=$(<"$sluice_build/check/$lab_name-$1.came")
+	echo "$1: $sent lines sent, $came came"
+	[[ $came == "$sent" ]]
+}
+
+# A connection of each guest to the outside lives as if nothing had happened.
+outlasted_by_connections() {
+	local pids=() pid
+	stream_to_client guest1 5561 &
+	pids+=($!)
+	stream_to_client guest2 5562 &
+	pids+=($!)
+	wait_for 30 vm guest1 test -s /tmp/sent
+	wait_for 30 vm guest2 test -s /tmp/sent
+	"$@"
+	vm guest1 touch /tmp/stop
+	vm guest2 touch /tmp/stop
+	for pid in "${pids[@]}"; do
+		wait "$pid"
+	done
+}
+
 guest_dies() {
 	"$lab" stop --name "$lab_name" guest2
 	wait_for 30 has_carrier driver sl-guest2 0
@@ -97,8 +138,10 @@ frontend_leaves_with_pages_held() {
 
 restart_scenario() {
 	test_case "$1: a guest dies and comes back, the other does not notice" guest_dies
-	test_case "$1: the driver domain reboots, guests find it again" driver_reboots
-	test_case "$1: sluice_back is unloaded and loaded" backend_reloads
+	test_case "$1: the driver domain reboots, guests and their connections go on" \
+		outlasted_by_connections driver_reboots
+	test_case "$1: sluice_back is reloaded, guests and their connections go on" \
+		outlasted_by_connections backend_reloads
 	test_case "$1: data that nobody has read outlives the backend" unread_data_outlives_the_backend
 	test_case "$1: sluice_front is unloaded and loaded" frontend_reloads
 	test_case "$1: sluice_front leaves while a socket holds its pages" frontend_leaves_with_pages_held

@@ -60,7 +60,7 @@ unload_under_load() {
 		ip netns exec b0 iperf3 -s -1 -D
 		wait_for 10 listening b0 5201
 		ip netns exec f0 iperf3 -c 10.90.0.1 -t 20 &
-		wait_for 10 moving
+		wait_for 10 sending
 		unload "$1"
 		kill $! 2>/dev/null || true
 		wait $! || true
@@ -73,7 +73,7 @@ unload_under_load() {
 	done
 }
 
-moving() {
+sending() {
 	local before
 	before=$(ip netns exec f0 cat /sys/class/net/net0/statistics/tx_bytes)
 	sleep 0.1
@@ -91,6 +91,7 @@ ktap_test "backend is reloaded under traffic" \
 	reload_under_traffic backend sluice_back b0 f0
 ktap_test "frontend is reloaded under traffic" \
 	reload_under_traffic frontend sluice_front f0 b0
+ktap_test "connections outlive three backends" outlives_backends 3
 for module in sluice_loopback sluice_front sluice_back; do
 	ktap_test "$module is unloaded under full load" unload_under_load $module
 done

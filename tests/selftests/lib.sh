@@ -161,6 +161,7 @@ links_up() {
 	done
 }
 front_options=${front_options:-}
+back_options=${back_options:-}
 
 links_down() {
 	local ns
@@ -207,4 +208,73 @@ transfer() {
 
 listening() {
 	ip netns exec "$1" ss -Hltn "sport = :$2" | grep -q LISTEN
+}
+
+# stream FROM TO ADDRESS DIR: numbered lines over one connection until DIR/stop is there. The
+# other end writes how many came, all in their order, to DIR/TO.
+stream() {
+	local from=$1 to=$2 addr=$3 dir=$4 server
+	mkfifo "$dir/idle-$to"
+	# shellcheck disable=SC2016 # for awk
+	ip netns exec "$to" nc -l -p 5002 0<>"$dir/idle-$to" |
+		awk '$1 != NR { print "line " NR " is " $1; bad = 1; exit } END { if (!bad) print NR }' \
+			>"$dir/$to" &
+	server=$!
+	wait_for 30 listening "$to" 5002
+	# shellcheck disable=SC2016 # for the inner shell
+	ip netns exec "$from" bash -c '
+		exec >"/dev/tcp/$1/5002"
+		n=1
+		until [[ -e $2/stop ]]; do
+			seq "$n" $((n + 9999))
+			n=$((n + 10000))
+		done
+		echo $((n - 1)) >"$2/$3.sent"' - "$addr" "$dir" "$to"
+	wait $server
+	cmp "$dir/$to" "$dir/$to.sent"
+}
+
+# The guest's netdev, its counters and connections each way outlive N backends.
+outlives_backends() {
+	local n dir ifindex pids=() pid
+	dir=$(mktemp -d)
+	ifindex=$(ip netns exec f0 cat /sys/class/net/net0/ifindex)
+	stream f0 b0 10.90.0.1 "$dir" &
+	pids+=($!)
+	stream b0 f0 10.90.0.2 "$dir" &
+	pids+=($!)
+	wait_for 10 moving
+	for ((n = 0; n < $1; n++)); do
+		unload sluice_back
+		wait_for 20 guest_no_carrier
+		# shellcheck disable=SC2086 # options
+		modprobe sluice_back $back_options
+		end_up 0 backend
+		wait_for 20 carrier f0
+		wait_for 30 moving
+	done
+	touch "$dir/stop"
+	for pid in "${pids[@]}"; do
+		wait "$pid"
+	done
+	(($(<"$dir/f0") > 10000 && $(<"$dir/b0") > 10000))
+	[[ $(ip netns exec f0 cat /sys/class/net/net0/ifindex) == "$ifindex" ]]
+	rm -rf "$dir"
+}
+
+guest_no_carrier() {
+	! carrier f0
+}
+
+# In both directions, as the guest counts.
+moving() {
+	local before after
+	before=$(guest_bytes)
+	sleep 0.2
+	after=$(guest_bytes)
+	echo "$before" "$after" | awk '{ exit !($3 > $1 + 10000 && $4 > $2 + 10000) }'
+}
+
+guest_bytes() {
+	ip netns exec f0 cat /sys/class/net/net0/statistics/{tx,rx}_bytes | xargs
 }

@@ -110,7 +110,8 @@ backend_again() {
 four_pairs() {
 	modprobe virtio_net
 	modprobe sluice_loopback links=1 pairs=4
-	modprobe sluice_back pairs=4
+	# shellcheck disable=SC2086,SC2154 # options
+	modprobe sluice_back $back_options
 	# shellcheck disable=SC2086,SC2154 # options
 	modprobe sluice_front $front_options
 	link_up 0
@@ -139,9 +140,12 @@ ktap_test "offloads off and on" offloads
 ktap_test "down and up under traffic" down_up
 ktap_test "unbind and bind under traffic" unbind_bind
 ktap_test "backend goes and comes" backend_again
+ktap_test "connections outlive three backends" outlives_backends 3
 ktap_test "everything goes away" links_down
+back_options="pairs=4"
 ktap_test "a link of four pairs" four_pairs
 ktap_test "channels" channels
+ktap_test "connections over four pairs outlive three backends" outlives_backends 3
 ktap_test "everything goes away" links_down
 ktap_test "only known drivers are taken" parameter
 ktap_end

@@ -26,6 +26,13 @@ static struct vring ring_of(u32 num)
 	return ring;
 }
 
+/* A device, with a new ring. */
+static void start(bool event_idx)
+{
+	sluice_shadow_start(s, d.memory + SHARED_OFF, event_idx);
+	used_idx = 0;
+}
+
 static int open_with(u32 num, bool event_idx)
 {
 	struct vring ring = ring_of(num);
@@ -40,8 +47,10 @@ static int open_with(u32 num, bool event_idx)
 		return -1;
 	memset(s, 0xee, sizeof(*s) + num * sizeof(s->room[0]));
 	s->max = num;
-	used_idx = 0;
-	return sluice_shadow_start(s, &ring, d.memory + SHARED_OFF, event_idx);
+	if (sluice_shadow_init(s, &ring))
+		return -1;
+	start(event_idx);
+	return 0;
 }
 
 static int setup(void **unused)
@@ -88,16 +97,16 @@ static void use_publish(void)
 	s->shared.used->idx = htole16(used_idx);
 }
 
-/* The peer broke the protocol in that way; the driver sees nothing of it, for good. */
-static void assert_broken(const char *error)
+/* The peer broke the protocol in that way, with the entry after @good good ones. */
+static void assert_broken_after(u16 good, const char *error)
 {
-	u16 before = d.used->idx;
+	u16 before = le16toh(d.used->idx);
 
 	assert_true(sluice_shadow_pending(s));
 	assert_int_equal(sluice_shadow_harvest(s), -EPROTO);
 	assert_text(s->error, error);
-	assert_int_equal(d.used->idx, before);
-	s->shared.used->idx = htole16(s->used_idx);
+	assert_int_equal(le16toh(d.used->idx), (u16)(before + good));
+	s->shared.used->idx = htole16(s->shared_used);
 	assert_int_equal(sluice_shadow_harvest(s), -EPROTO);
 	assert_false(sluice_shadow_pending(s));
 	assert_false(sluice_shadow_arm(s, false));
@@ -106,7 +115,12 @@ static void assert_broken(const char *error)
 	assert_false(sluice_shadow_submit(s));
 }
 
-static void start_refuses_bad_sizes(void **unused)
+static void assert_broken(const char *error)
+{
+	assert_broken_after(0, error);
+}
+
+static void refuses_bad_sizes(void **unused)
 {
 	static const u32 bad[] = { 0, 1, 3, 7, 16, 1024, U32_MAX };
 	struct vring ring = ring_of(NUM);
@@ -115,16 +129,16 @@ static void start_refuses_bad_sizes(void **unused)
 	(void)unused;
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		ring.num = bad[i];
-		assert_int_equal(sluice_shadow_start(s, &ring, d.memory + SHARED_OFF, true),
-				 -EINVAL);
+		assert_int_equal(sluice_shadow_init(s, &ring), -EINVAL);
 	}
 	/* a smaller one than there is room for, as after a resize */
 	ring = ring_of(4);
-	assert_int_equal(sluice_shadow_start(s, &ring, d.memory + SHARED_OFF, true), 0);
+	assert_int_equal(sluice_shadow_init(s, &ring), 0);
+	start(true);
 	assert_int_equal(s->shared.num, 4);
 }
 
-static void start_forgets(void **unused)
+static void new_ring_forgets(void **unused)
 {
 	struct vring ring = ring_of(NUM);
 
@@ -135,11 +149,115 @@ static void start_forgets(void **unused)
 	memset(d.memory + SHARED_OFF, 0xff, 1024);
 	memset(private_ring, 0, sizeof(private_ring));
 	d.avail_idx = 0;
-	assert_int_equal(sluice_shadow_start(s, &ring, d.memory + SHARED_OFF, false), 0);
+	assert_int_equal(sluice_shadow_init(s, &ring), 0);
+	start(false);
 	assert_int_equal(s->shared.avail->idx, 0);
 	assert_false(sluice_shadow_pending(s));
 	assert_int_equal(sluice_shadow_harvest(s), 0);
-	used_idx = 0;
+	use(give(64, true), 64);
+	use_publish();
+	assert_int_equal(sluice_shadow_harvest(s), 1);
+}
+
+/* The next device finds what the last one had not finished, and what came in between. */
+static void start_replays(void **unused)
+{
+	u16 head[4], first, second;
+	u32 id, len, i;
+
+	(void)unused;
+	for (i = 0; i < 3; i++)
+		head[i] = give(64 + i, true);
+	use(head[1], 65);
+	use_publish();
+	assert_int_equal(sluice_shadow_harvest(s), 1);
+	use(head[0], 9);	/* finished, but nobody looked */
+	use_publish();
+	head[3] = driver_add(&d, DATA(0), 67, true);
+	driver_publish(&d);
+
+	memset(d.memory + SHARED_OFF, 0xff, 1024);
+	start(false);
+	assert_int_equal(le16toh(s->shared.avail->idx), 2);
+	first = le16toh(s->shared.avail->ring[0]);
+	second = le16toh(s->shared.avail->ring[1]);
+	assert_true((first == head[0] && second == head[2]) ||
+		    (first == head[2] && second == head[0]));
+	assert_memory_equal(&s->shared.desc[head[2]], &d.desc[head[2]], sizeof(d.desc[0]));
+	assert_true(sluice_shadow_submit(s));
+	assert_int_equal(le16toh(s->shared.avail->idx), 3);
+	assert_int_equal(le16toh(s->shared.avail->ring[2]), head[3]);
+
+	use(head[3], 67);
+	use(head[2], 66);
+	use(head[0], 64);
+	use_publish();
+	assert_int_equal(sluice_shadow_harvest(s), 3);
+	assert_int_equal(driver_used(&d, &id, &len), 1);
+	assert_int_equal(id, head[1]);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(driver_used(&d, &id, &len), 1);
+	assert_int_equal(id, head[0]);
+	assert_int_equal(len, 64);
+	assert_int_equal(driver_used(&d, &id, &len), 0);
+	use(head[0], 64);
+	use_publish();
+	assert_broken("used id that is not in flight");
+}
+
+/* What came before the bad entry is the driver's, the rest the next device's. */
+static void start_after_an_error(void **unused)
+{
+	u16 good = give(64, true), other = give(64, true);
+	u32 id, len;
+
+	(void)unused;
+	use(good, 64);
+	use(other, 65);
+	use_publish();
+	assert_broken_after(1, "used length beyond what was posted");
+	start(false);
+	sluice_shadow_submit(s);	/* with what assert_broken() has added */
+	assert_int_equal(le16toh(s->shared.avail->idx), 2);
+	assert_int_equal(le16toh(s->shared.avail->ring[0]), other);
+	use(other, 64);
+	use_publish();
+	assert_int_equal(sluice_shadow_harvest(s), 1);
+	assert_int_equal(driver_used(&d, &id, &len), 1);
+	assert_int_equal(id, good);
+	assert_int_equal(driver_used(&d, &id, &len), 1);
+	assert_int_equal(id, other);
+	assert_int_equal(driver_used(&d, &id, &len), 0);
+}
+
+static void give_up_returns_all(void **unused)
+{
+	u32 id, len, i, seen = 0;
+	u16 done = give(64, true);
+
+	(void)unused;
+	for (i = 0; i < 2; i++)
+		give(64, i);
+	use(done, 5);
+	use_publish();
+	assert_int_equal(sluice_shadow_harvest(s), 1);
+	driver_add(&d, DATA(0), 64, false);
+	driver_publish(&d);	/* the device has not seen it */
+	assert_int_equal(sluice_shadow_give_up(s), 3);
+	assert_int_equal(driver_used(&d, &id, &len), 1);
+	assert_int_equal(id, done);
+	assert_int_equal(len, 5);
+	while (driver_used(&d, &id, &len)) {
+		assert_int_equal(len, SLUICE_SHADOW_LOST);
+		assert_false(seen & BIT(id));
+		seen |= BIT(id);
+		driver_put(&d, id);
+	}
+	assert_int_equal(seen, BIT(NUM - 2) | BIT(NUM - 3) | BIT(NUM - 4));
+	assert_int_equal(sluice_shadow_give_up(s), 0);
+	assert_int_equal(driver_used(&d, &id, &len), 0);
+	start(false);
+	assert_int_equal(s->shared.avail->idx, 0);
 	use(give(64, true), 64);
 	use_publish();
 	assert_int_equal(sluice_shadow_harvest(s), 1);
@@ -221,7 +339,6 @@ static void id_not_in_flight(void **unused)
 	assert_broken("used id that is not in flight");
 }
 
-/* The good one in front of a bad one is not delivered either. */
 static void id_twice(void **unused)
 {
 	u16 head = give(64, true);
@@ -231,7 +348,7 @@ static void id_twice(void **unused)
 	use(head, 1);
 	use(head, 1);
 	use_publish();
-	assert_broken("used id that is not in flight");
+	assert_broken_after(1, "used id that is not in flight");
 }
 
 /* A head in the middle of a chain is no head. */
@@ -302,7 +419,7 @@ static void index_ahead(void **unused)
 	(void)unused;
 	s->shared.used->ring[0].id = htole32(head);
 	s->shared.used->idx = htole16(2);
-	assert_broken("used id that is not in flight");
+	assert_broken_after(1, "used id that is not in flight");
 }
 
 static void doorbell_by_flag(void **unused)
@@ -370,20 +487,36 @@ static void doorbell_by_event_index(void **unused)
 	assert_int_equal(s->shared.avail->flags, 0);
 }
 
-/* Chains of all kinds, in and out of order, until both indices have wrapped. */
+static void connect(struct sluice_vq *vq)
+{
+	assert_int_equal(sluice_vq_init(vq, &d.win, NUM, SHARED_OFF,
+					(u8 *)s->shared.avail - d.memory,
+					(u8 *)s->shared.used - d.memory, true), 0);
+}
+
+/*
+ * Chains of all kinds, in and out of order, from one session to the next, until both
+ * indices have wrapped. None is lost, and none comes twice.
+ */
 static void round_trips(void **unused)
 {
 	static struct sluice_vq_chain chain[NUM];
 	static u16 next_of[NUM];
 	static u32 want[NUM];
-	u32 seed = 3, flying = 0, done = 0, id, len, i;
+	u32 seed = 3, flying = 0, done = 0, given_up = 0, sessions = 0, id, len, i;
 	struct sluice_vq vq;
 
 	(void)unused;
-	assert_int_equal(sluice_vq_init(&vq, &d.win, NUM, SHARED_OFF,
-					(u8 *)s->shared.avail - d.memory,
-					(u8 *)s->shared.used - d.memory, true), 0);
+	connect(&vq);
 	while (done < 140000) {
+		if (!(test_random(&seed) % 64)) {
+			if (test_random(&seed) % 2)
+				given_up += sluice_shadow_give_up(s);
+			start(true);
+			connect(&vq);
+			flying = 0;
+			sessions++;
+		}
 		while (d.nr_free && test_random(&seed) % 8) {
 			u32 nr = 1 + test_random(&seed) % min(d.nr_free, 3);
 			u16 head = d.free_head[d.nr_free - 1], at = head;
@@ -420,13 +553,19 @@ static void round_trips(void **unused)
 		sluice_vq_publish(&vq);
 		assert_true(sluice_shadow_harvest(s) >= 0);
 		while (driver_used(&d, &id, &len)) {
-			assert_int_equal(len, want[id]);
+			if (len == SLUICE_SHADOW_LOST)
+				given_up--;
+			else
+				assert_int_equal(len, want[id]);
+			want[id] = U32_MAX - 1;	/* not twice */
 			done++;
 			for (i = id; i < NUM; i = next_of[i])
 				driver_put(&d, i);
 		}
 	}
 	assert_null(s->error);
+	assert_int_equal(given_up, 0);
+	assert_true(sessions > 100);
 }
 
 #define WITH(name, how)	cmocka_unit_test_setup_teardown(name, how, teardown)
@@ -434,8 +573,11 @@ static void round_trips(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH(start_refuses_bad_sizes, setup),
-		WITH(start_forgets, setup),
+		WITH(refuses_bad_sizes, setup),
+		WITH(new_ring_forgets, setup),
+		WITH(start_replays, setup),
+		WITH(start_after_an_error, setup),
+		WITH(give_up_returns_all, setup),
 		WITH(chain_is_copied_to_its_place, setup),
 		WITH(garbage_in_table_is_not_seen, setup),
 		WITH(id_outside, setup),

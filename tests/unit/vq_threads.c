@@ -306,8 +306,8 @@ static void connect(bool event_idx)
 	shadow = calloc(1, sizeof(*shadow) + RING * sizeof(shadow->room[0]));
 	assert_non_null(shadow);
 	shadow->max = RING;
-	assert_int_equal(sluice_shadow_start(shadow, &ring, d.memory + DRIVER_DESC_OFF,
-					     event_idx), 0);
+	assert_int_equal(sluice_shadow_init(shadow, &ring), 0);
+	sluice_shadow_start(shadow, d.memory + DRIVER_DESC_OFF, event_idx);
 	assert_int_equal(sluice_vq_init(&vq, &d.win, RING, DRIVER_DESC_OFF,
 					(u8 *)shadow->shared.avail - d.memory,
 					(u8 *)shadow->shared.used - d.memory, event_idx), 0);
