@@ -4,6 +4,29 @@
 #
 # The lab is a user's tool: what its verbs promise.
 
+# vms_are KERNEL DRIVER [VM=KERNEL|VM=DRIVER]...: by their own word
+vms_are() {
+	local kernel=$1 driver=$2 v o want_kernel want_driver got
+	shift 2
+	for v in client driver guest1 guest2; do
+		want_kernel=$kernel
+		want_driver=$driver
+		for o; do
+			case $o in
+			"$v"=[0-9]*) want_kernel=${o#*=} ;;
+			"$v"=*) want_driver=${o#*=} ;;
+			esac
+		done
+		got=$(vm $v uname -r)
+		echo "$v: $got"
+		[[ $got == "$want_kernel".* ]]
+		[[ $v == guest* ]] || continue
+		got=$(vm $v cat /sys/module/sluice_front/parameters/driver)
+		echo "$v: $got"
+		[[ $got == "$want_driver" ]]
+	done
+}
+
 exec_passes_everything() {
 	local out
 	# shellcheck disable=SC2016 # not to be expanded
