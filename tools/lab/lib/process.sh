@@ -19,14 +19,21 @@ process_start_time() {
 # process_start PIDFILE LOG COMMAND... - in its own session, away from our terminal,
 # so that a Ctrl-C meant for us does not reach it.
 process_start() {
-	local pidfile=$1 log=$2 pid start
+	local pidfile=$1 log=$2 pid start traps held=
 	shift 2
 
+	# A signal in between would end us with a process that nobody has written down.
+	traps=$(trap -p INT TERM)
+	trap 'held=INT' INT
+	trap 'held=TERM' TERM
 	setsid "$@" >>"$log" 2>&1 </dev/null 9>&- &
 	pid=$!
 	start=$(process_start_time $pid) || start=0
 	printf '%s %s\n' $pid "$start" >"$pidfile"
 	disown $pid
+	trap - INT TERM
+	eval "$traps"
+	[[ ! $held ]] || kill -"$held" $BASHPID
 }
 
 # process_adopt PIDFILE PID - one that put itself into the background

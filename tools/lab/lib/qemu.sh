@@ -31,6 +31,8 @@ qemu_probe_kvm() {
 
 	[[ -w /dev/kvm ]] || return 1
 	: >"$log"
+	# It may hang for good: nobody else would end it after a Ctrl-C.
+	trap 'process_signal "$pid" KILL; exit 130' INT TERM
 	process_start "$pid" "$log" "$lab_qemu" -accel kvm -machine q35 -cpu max -m 320 \
 		-display none -nodefaults -no-user-config -no-reboot -serial stdio \
 		-kernel "$sluice_build/kernels/$1/vmlinux" -initrd "$sluice_build/kernels/$1/base.cpio" \
@@ -41,6 +43,7 @@ qemu_probe_kvm() {
 	}
 	wait_for 10 qemu_probe_says || true
 	process_signal "$pid" KILL || true
+	trap - INT TERM
 	rm -f "$pid"
 	grep -q 'sluice: probe VM reached its init' "$log"
 }
