@@ -78,7 +78,13 @@ tools_with_makefile := $(patsubst %/Makefile,%,$(wildcard tools/*/Makefile))
 
 tools: $(addprefix build-,$(tools_with_makefile))
 
-$(addprefix build-,$(tools_with_makefile)): build-%:
+# As for the modules: what is missing, instead of an error in the middle of a file
+tools-need:
+	@pkg-config --exists libmnl json-c 2>/dev/null || { \
+		echo "make: the tools need libraries: apt-get install gcc libc6-dev pkg-config libmnl-dev libjson-c-dev" >&2; \
+		exit 1; }
+
+$(addprefix build-,$(tools_with_makefile)): build-%: tools-need
 	@$(MAKE) -C $* O=$(build)/$(notdir $*)
 
 tools_install: tools
@@ -132,22 +138,25 @@ help:
 	@echo '  make modules_install [KDIR=DIR]  install them (INSTALL_MOD_PATH as usual; then depmod)'
 	@echo '  make modules-arm64               compile for arm64'
 	@echo '  make tools, make tools_install   sluicectl, sluice-regiond (DESTDIR, PREFIX)'
+	@echo '  make install                     modules_install and tools_install'
 	@echo '  W=1: all warnings; C=2: sparse'
 	@echo
 	@echo 'Test:'
-	@echo '  make check TESTS="unit lab"      only these: unit fuzz model checks build selftests lab'
+	@echo '  make check TESTS="unit lab"      only these: checks unit sluicectl regiond fuzz model build'
+	@echo '                                   selftests lab; when named: hostile xen'
 	@echo '  make check-unit                  without VMs: unit tests, models, source checks'
 	@echo '  make check-lab                   in VMs: selftests and the lab'
 	@echo
 	@echo 'Measure:'
+	@echo '  tools/bench/sluice-bench --help  throughput per region size in a lab that is up'
 	@echo '  make bench-xen        against netback and netfront of Xen, same domains and card (BENCH_ARGS)'
 	@echo
 	@echo 'Other:'
 	@echo '  make setup            packages and kernels that the lab needs (root: for apt-get install)'
 	@echo '  make lab-modules      modules for the lab kernels ($(lab_kernels))'
 	@echo '  make clean            remove what was built; make distclean: downloads and labs too'
-	@echo '  tools/lab/sluice-lab --help      the lab by hand'
+	@echo '  tools/lab/sluice-lab --help      the lab by hand; tools/lab/demo --help: DEMO_ARGS'
 
-.PHONY: modules modules_install lab-modules modules-arm64 tools tools_install install \
+.PHONY: modules modules_install lab-modules modules-arm64 tools tools-need tools_install install \
 	setup demo demo-xen bench-xen check check-unit check-lab clean distclean help \
 	$(addprefix lab-modules-,$(lab_kernels)) $(addprefix build-,$(tools_with_makefile))
