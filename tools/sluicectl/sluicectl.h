@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SLUICECTL_VERSION	"1.0"
+#define SLUICECTL_VERSION	"0.1" /* as in dkms.conf */
 
 /* Exit status; documented in sluicectl(8). */
 enum {
