@@ -192,7 +192,7 @@ struct sluice_pair {
  * @told: SEGMENT_RETIRE is in the guest's ring, or needs not be
  * @overdue: it was quarantined, and that has been told
  * @retired: the guest has confirmed SEGMENT_RETIRE, or is gone
- * @beyond: the port's NIC cannot reach it: frames in it are copied; changes under dest->lock
+ * @beyond: a NIC cannot reach it: frames in it are copied; changes under dest->lock
  * @base_refs: page references when nobody uses it
  */
 struct sluice_segment {
@@ -242,7 +242,7 @@ struct sluice_dest {
 	u64 refused_count;
 	u64 quarantine_count;
 	atomic_t nr_retiring;
-	u32 nr_beyond;			/* slots that the port cannot reach; written under lock */
+	u32 nr_beyond;			/* slots out of a NIC's reach; written under lock */
 	struct net_device *port;	/* NIC whose constraints count, or NULL; lock and rtnl */
 };
 
@@ -332,6 +332,7 @@ int sluice_port_describe(struct net_device *nic, struct sluice_dma_constraint *c
 bool sluice_port_constraint(struct sluice_dest *dest, struct sluice_dma_constraint *c);
 int sluice_port_check(struct sluice_dest *dest, u32 slot, char *text, size_t text_bytes);
 void sluice_port_forget(struct sluice_dest *dest, u32 slot);
+void sluice_port_look(struct sluice_dest *dest);
 int sluice_port_bind(struct sluice_dest *dest, struct net_device *nic,
 		     struct netlink_ext_ack *extack);
 

@@ -60,6 +60,9 @@ int sluice_dest_attach(struct sluice_channel *ch)
 	if (err)
 		goto err_segments;
 
+	mutex_lock(&dest->lock);
+	sluice_port_look(dest);
+	mutex_unlock(&dest->lock);
 	sluice_event(dest, SLUICE_EVENT_TYPE_DEST_NEW, NULL);
 	netdev_info(dev, "destination %s on %s %s, %u queue pairs, window %u MiB\n",
 		    dest->name, ch->ops->name, dev_name(ch->dev), dest->nr_pairs,

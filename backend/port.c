@@ -4,9 +4,10 @@
  * of their memory.
  *
  * Destinations reach their NIC through the bridge (or whatever the operator builds);
- * binding a port says which NIC that is, so that of each segment it is known, before
- * the guest may use it, whether the NIC reaches it. What it does not reach is copied
- * here, and counted, instead of by swiotlb behind our back.
+ * binding a port says which NIC that is, and is refused unless it reaches all of the
+ * region. Without a port it may be any: what one of them does not reach is copied here,
+ * and counted. swiotlb would do it behind our back, or, in a driver domain without
+ * memory above 4 GiB, is not there, and every such frame would be lost.
  */
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
@@ -17,6 +18,20 @@
 #include "back.h"
 
 #define SLUICE_PORT_RANGES	(SLUICE_SHM_SEGMENT_BYTES / PAGE_SIZE)
+
+/* The device behind a NIC's interface and what it demands of memory. */
+struct sluice_nic {
+	struct device *d;
+	char name[IFNAMSIZ];
+	struct sluice_dma_constraint c;
+};
+
+/*
+ * The NIC of this kernel that reaches least of all; no device if each reaches
+ * everything. Changes under rtnl. The lock comes after dest->lock.
+ */
+static DEFINE_MUTEX(sluice_narrowest_lock);
+static struct sluice_nic sluice_narrowest;
 
 /* The device that does the DMA of @dev, or NULL. */
 static struct device *sluice_port_device(struct net_device *dev)
@@ -55,6 +70,39 @@ int sluice_port_describe(struct net_device *dev, struct sluice_dma_constraint *c
 	/* drivers map a page of an skb at a time */
 	c->element_bytes = SLUICE_SHM_PAGE;
 	return 0;
+}
+
+/* Holds the device: sluice_nic_put(). */
+static int sluice_nic_get(struct net_device *dev, struct sluice_nic *nic)
+{
+	int err = sluice_port_describe(dev, &nic->c);
+
+	if (err)
+		return err;
+	nic->d = get_device(sluice_port_device(dev));
+	strscpy(nic->name, dev->name, sizeof(nic->name));
+	return 0;
+}
+
+static void sluice_nic_put(struct sluice_nic *nic)
+{
+	put_device(nic->d);
+	nic->d = NULL;
+}
+
+/* Whose demands count for a destination; none is all right, and leaves no device. */
+static void sluice_nic_of(struct sluice_dest *dest, struct sluice_nic *nic)
+{
+	nic->d = NULL;
+	lockdep_assert_held(&dest->lock);
+	if (dest->port) {
+		sluice_nic_get(dest->port, nic);
+		return;
+	}
+	mutex_lock(&sluice_narrowest_lock);
+	*nic = sluice_narrowest;
+	get_device(nic->d);
+	mutex_unlock(&sluice_narrowest_lock);
 }
 
 bool sluice_port_constraint(struct sluice_dest *dest, struct sluice_dma_constraint *c)
@@ -115,31 +163,25 @@ static u32 sluice_port_slot_bytes(const struct sluice_window *win, u32 slot)
 }
 
 /* Return: 0, -ENOMEM, or another errno if the NIC cannot reach all of a slot. */
-static int sluice_port_fits(struct sluice_dest *dest, struct net_device *nic, u32 slot,
+static int sluice_port_fits(struct sluice_dest *dest, const struct sluice_nic *nic, u32 slot,
 			    char *text, size_t text_bytes)
 {
 	const struct sluice_window *win = sluice_win(dest);
-	struct sluice_dma_constraint c;
 	struct sluice_bus_range *range;
 	int nr, err;
 
-	err = sluice_port_describe(nic, &c);
-	if (err) {
-		snprintf(text, text_bytes, "%s: no device that does DMA is behind it", nic->name);
-		return err;
-	}
 	range = kvcalloc(SLUICE_PORT_RANGES, sizeof(*range), GFP_KERNEL);
 	if (!range) {
 		snprintf(text, text_bytes, "no memory for a look at segment %u", slot);
 		return -ENOMEM;
 	}
-	nr = sluice_port_ranges(dest->ch, sluice_port_device(nic), c.iommu, win->slot[slot].va,
+	nr = sluice_port_ranges(dest->ch, nic->d, nic->c.iommu, win->slot[slot].va,
 				sluice_port_slot_bytes(win, slot), range);
 	if (nr < 0) {
 		snprintf(text, text_bytes, "segment %u: %s's IOMMU cannot map it", slot, nic->name);
 		err = nr;
 	} else {
-		err = sluice_constraint_check(&c, slot, range, nr, text, text_bytes);
+		err = sluice_constraint_check(&nic->c, slot, range, nr, text, text_bytes);
 	}
 	kvfree(range);
 	return err;
@@ -166,16 +208,21 @@ void sluice_port_forget(struct sluice_dest *dest, u32 slot)
 	sluice_port_mark(dest, slot, false);
 }
 
+/* The end of each refusal: what to do. */
+static const char sluice_port_advice[] =
+	"take a NIC that reaches it, or none as port: such frames are copied then";
+
 /* Who reads it knows why frames are copied, and that it costs no more than that. */
-static void sluice_port_tell(struct sluice_dest *dest, u32 slot, const char *why)
+static void sluice_port_tell(struct sluice_dest *dest, u32 slot, const char *why, const char *nic)
 {
 	char text[SLUICE_TEXT_BYTES];
 
-	snprintf(text, sizeof(text), "%s; frames in it are copied first", why);
+	snprintf(text, sizeof(text), "%s (%s); frames in it are copied first", why, nic);
 	sluice_event_segment(dest, SLUICE_EVENT_TYPE_SEGMENT_STATE, slot,
 			     sluice_segment_state(dest, slot), text);
-	if (net_ratelimit())
-		netdev_warn(dest->dev, "%s\n", text);
+	if (dest->nr_beyond == 1)
+		netdev_warn(dest->dev, "%s, as in others that it does not reach; if %s's go through another NIC, make that its port\n",
+			    text, dest->name);
 }
 
 /**
@@ -185,24 +232,33 @@ static void sluice_port_tell(struct sluice_dest *dest, u32 slot, const char *why
  * @text: why not
  * @text_bytes: its size
  *
- * A segment that it cannot reach is used for bounce only: frames of the guest in it
- * are copied before the NIC sees them. The provider has had the constraint when
- * it looked for memory; to ask again would bring no other.
+ * Without a port, a segment that some NIC cannot reach is used for bounce only: frames
+ * of the guest in it are copied before any NIC sees them. A port refuses it. The provider
+ * has had the port's constraint when it looked for memory; to ask again would bring no other.
  *
- * Return: 0, also without a port and for a segment out of reach; else an errno.
+ * Return: 0, also for a segment that is for bounce only; else an errno.
  */
 int sluice_port_check(struct sluice_dest *dest, u32 slot, char *text, size_t text_bytes)
 {
+	char why[SLUICE_TEXT_BYTES];
+	struct sluice_nic nic;
 	int err = 0;
 
 	mutex_lock(&dest->lock);
-	if (dest->port)
-		err = sluice_port_fits(dest, dest->port, slot, text, text_bytes);
-	if (err && err != -ENOMEM) {
+	sluice_nic_of(dest, &nic);
+	if (nic.d)
+		err = sluice_port_fits(dest, &nic, slot, why, sizeof(why));
+	if (err && err != -ENOMEM && !dest->port) {
 		sluice_port_mark(dest, slot, true);
-		sluice_port_tell(dest, slot, text);
+		sluice_port_tell(dest, slot, why, nic.name);
 		err = 0;
+	} else if (err == -ENOMEM) {
+		strscpy(text, why, text_bytes);
+	} else if (err) {
+		dest->refused_count++;
+		snprintf(text, text_bytes, "%s; %s", why, sluice_port_advice);
 	}
+	sluice_nic_put(&nic);
 	mutex_unlock(&dest->lock);
 	return err;
 }
@@ -214,71 +270,124 @@ static bool sluice_port_has_memory(struct sluice_dest *dest, u32 slot)
 	       sluice_win(dest)->slot[slot].va;
 }
 
-/* Which slots are out of the NIC's reach; the first reason is for the user. */
-static int sluice_port_reach(struct sluice_dest *dest, struct net_device *nic,
-			     unsigned long *beyond, struct netlink_ext_ack *extack)
+/**
+ * sluice_port_look() - which slots of a destination without a port are out of reach
+ * @dest: the destination, dest->lock held
+ *
+ * When it appears, loses its port, and when a NIC comes or goes.
+ */
+void sluice_port_look(struct sluice_dest *dest)
 {
 	struct sluice_window *win = sluice_win(dest);
-	char text[SLUICE_TEXT_BYTES], more[SLUICE_TEXT_BYTES];
-	u32 slot, nr = 0;
-	int err;
+	char why[SLUICE_TEXT_BYTES];
+	struct sluice_nic nic;
+	bool beyond, was;
+	u32 slot;
 
+	sluice_nic_of(dest, &nic);
 	for (slot = 0; slot < win->nr_slots; slot++) {
 		if (!sluice_port_has_memory(dest, slot))
 			continue;
-		err = sluice_port_fits(dest, nic, slot, nr ? more : text, sizeof(text));
-		if (err == -ENOMEM) {
-			sluice_extack(extack, "no memory to look at %s's segments",
-				      dest->name);
-			return err;
-		}
-		if (!err)
-			continue;
-		__set_bit(slot, beyond);
-		nr++;
+		was = dest->segment[slot].beyond;
+		/* without the memory for a look it is copied, which is always right */
+		beyond = nic.d && sluice_port_fits(dest, &nic, slot, why, sizeof(why));
+		sluice_port_mark(dest, slot, beyond);
+		if (beyond && !was)
+			sluice_port_tell(dest, slot, why, nic.name);
 	}
-	if (nr)
-		sluice_extack(extack, "%s; frames in it%s are copied first", text,
-			      nr > 1 ? " and in others" : "");
-	return 0;
+	sluice_nic_put(&nic);
+}
+
+/* Does a NIC reach all there is? */
+static int sluice_port_reach(struct sluice_dest *dest, struct net_device *dev,
+			     struct netlink_ext_ack *extack)
+{
+	struct sluice_window *win = sluice_win(dest);
+	char text[SLUICE_TEXT_BYTES];
+	struct sluice_nic nic;
+	int err = 0;
+	u32 slot;
+
+	if (sluice_nic_get(dev, &nic)) {
+		sluice_extack(extack, "%s has no device that does DMA; give a NIC's interface",
+			      dev->name);
+		return -EOPNOTSUPP;
+	}
+	for (slot = 0; !err && slot < win->nr_slots; slot++)
+		if (sluice_port_has_memory(dest, slot))
+			err = sluice_port_fits(dest, &nic, slot, text, sizeof(text));
+	if (err == -ENOMEM)
+		sluice_extack(extack, "no memory to look at %s's segments", dest->name);
+	else if (err)
+		sluice_extack(extack, "%s; %s", text, sluice_port_advice);
+	sluice_nic_put(&nic);
+	return err;
 }
 
 /**
  * sluice_port_bind() - say which NIC a destination's frames go to
  * @dest: the destination, dest->lock and rtnl held
  * @nic: its interface, or NULL to unbind
- * @extack: why not; or, as a warning, which segment it cannot reach
+ * @extack: why not, such as which segment it cannot reach
  *
  * Return: 0, or an errno and nothing changed.
  */
 int sluice_port_bind(struct sluice_dest *dest, struct net_device *nic,
 		     struct netlink_ext_ack *extack)
 {
-	DECLARE_BITMAP(beyond, SLUICE_SHM_MAX_SLOTS) = {};
-	struct sluice_dma_constraint c;
 	u32 slot;
 	int err;
 
 	ASSERT_RTNL();
 	lockdep_assert_held(&dest->lock);
 	if (nic) {
-		if (sluice_port_describe(nic, &c)) {
-			sluice_extack(extack,
-				      "%s has no device that does DMA; give a NIC's interface",
-				      nic->name);
-			return -EOPNOTSUPP;
-		}
-		err = sluice_port_reach(dest, nic, beyond, extack);
+		err = sluice_port_reach(dest, nic, extack);
 		if (err)
 			return err;
 		dev_hold(nic);
+		for (slot = 0; slot < sluice_win(dest)->nr_slots; slot++)
+			sluice_port_mark(dest, slot, false);
 	}
-	for (slot = 0; slot < sluice_win(dest)->nr_slots; slot++)
-		sluice_port_mark(dest, slot, test_bit(slot, beyond));
 	if (dest->port)
 		dev_put(dest->port);
 	dest->port = nic;
+	if (!nic)
+		sluice_port_look(dest);
 	return 0;
+}
+
+static bool sluice_nic_narrower(const struct sluice_nic *a, const struct sluice_nic *b)
+{
+	/* an IOMMU reaches everything for it */
+	if (a->c.iommu || a->c.dma_mask == DMA_BIT_MASK(64))
+		return false;
+	return !b->d || a->c.dma_mask < b->c.dma_mask;
+}
+
+/* Of all that are there but @gone; rtnl held. Is it another now? */
+static bool sluice_narrowest_find(const struct net_device *gone)
+{
+	struct sluice_nic found = {}, nic;
+	struct net_device *dev;
+	struct net *net;
+	bool other;
+
+	ASSERT_RTNL();
+	for_each_net(net) {
+		for_each_netdev(net, dev) {
+			if (dev == gone || sluice_netdev_is_ours(dev) || sluice_nic_get(dev, &nic))
+				continue;
+			if (sluice_nic_narrower(&nic, &found))
+				swap(nic, found);
+			sluice_nic_put(&nic);
+		}
+	}
+	mutex_lock(&sluice_narrowest_lock);
+	other = found.d != sluice_narrowest.d;
+	swap(found, sluice_narrowest);
+	mutex_unlock(&sluice_narrowest_lock);
+	sluice_nic_put(&found);
+	return other;
 }
 
 /* A NIC that goes away would wait for our reference for ever. */
@@ -286,14 +395,20 @@ static int sluice_port_event(struct notifier_block *nb, unsigned long event, voi
 {
 	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
 	struct sluice_dest *dest;
+	bool other;
 
-	if (event != NETDEV_UNREGISTER)
+	if (event != NETDEV_REGISTER && event != NETDEV_UNREGISTER && event != NETDEV_CHANGENAME)
 		return NOTIFY_DONE;
+	if (sluice_netdev_is_ours(dev))
+		return NOTIFY_DONE;
+	other = sluice_narrowest_find(event == NETDEV_UNREGISTER ? dev : NULL);
 	mutex_lock(&sluice_dests_lock);
 	list_for_each_entry(dest, &sluice_dests, list) {
 		mutex_lock(&dest->lock);
-		if (dest->port == dev)
+		if (event == NETDEV_UNREGISTER && dest->port == dev)
 			sluice_port_bind(dest, NULL, NULL);
+		else if (other && !dest->port)
+			sluice_port_look(dest);
 		mutex_unlock(&dest->lock);
 	}
 	mutex_unlock(&sluice_dests_lock);
@@ -306,10 +421,12 @@ static struct notifier_block sluice_port_nb = {
 
 int sluice_port_init(void)
 {
+	/* tells of all that are there, too */
 	return register_netdevice_notifier(&sluice_port_nb);
 }
 
 void sluice_port_exit(void)
 {
 	unregister_netdevice_notifier(&sluice_port_nb);
+	sluice_nic_put(&sluice_narrowest);
 }

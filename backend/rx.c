@@ -289,7 +289,7 @@ static void sluice_rx_fly(struct sluice_ring *ring, struct sk_buff *skb, u16 hea
 	skb_zcopy_init(skb, &flight->uarg);
 }
 
-/* Does a part of the frame lie where the port's NIC cannot reach it? */
+/* Does a part of the frame lie where a NIC cannot reach it? */
 static bool sluice_rx_beyond(const struct sluice_dest *dest, const struct sluice_vq_chain *chain)
 {
 	u16 i;

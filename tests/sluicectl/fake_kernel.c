@@ -219,7 +219,7 @@ static void serve_set(struct mnl_socket *s, unsigned int seq, const struct nlatt
 		   mnl_attr_get_u64(a[SLUICE_A_DEST_REQUESTED_BYTES]) > LIMIT) {
 		answer_error(s, seq, ERANGE, "guest1 can have at most 32M");
 	} else if (mode("reach")) {
-		answer_error(s, seq, 0, "segment 1: above the NIC's 32-bit DMA mask");
+		answer_error(s, seq, ERANGE, "segment 1: above the NIC's 32-bit DMA mask");
 	} else {
 		if (a[SLUICE_A_DEST_REQUESTED_BYTES]) {
 			guest1.requested = mnl_attr_get_u64(a[SLUICE_A_DEST_REQUESTED_BYTES]);

@@ -172,9 +172,6 @@ static int request(struct nl *nl, const struct setting *s)
 	if (s->port)
 		mnl_attr_put_strz(nlh, SLUICE_A_DEST_PORT, s->port);
 	status = nl_talk(nl, NULL, NULL, &error);
-	/* done, but the kernel has something to say about it */
-	if (status == EXIT_OK && error.text[0])
-		fprintf(stderr, "note: %s\n", error.text);
 	return status == EXIT_REFUSED ? nl_tell(&error) : status;
 }
 

@@ -21,7 +21,8 @@
  * @SLUICE_DEST_STATE_CONNECTING: a session is up, the guest has not started
  *   its queues
  * @SLUICE_DEST_STATE_UP: traffic flows
- * @SLUICE_DEST_STATE_BROKEN: the guest broke the protocol; see broken-reason
+ * @SLUICE_DEST_STATE_BROKEN: the guest broke the protocol, or speaks another;
+ *   see broken-reason
  * @SLUICE_DEST_STATE_DETACHING: the destination is going away
  */
 enum sluice_dest_state {
