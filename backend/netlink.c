@@ -33,13 +33,23 @@ void sluice_extack(struct netlink_ext_ack *extack, const char *fmt, ...)
 	extack->_msg = text;
 }
 
+/* Why there is no session; NULL if there is one, or no reason why not. */
+static const char *sluice_nl_broken(const struct sluice_dest *dest)
+{
+	const char *refused = sluice_channel_refused(dest->ch);
+
+	if (dest->session)
+		return NULL;
+	return refused ?: dest->broken[0] ? dest->broken : NULL;
+}
+
 static u32 sluice_nl_state(const struct sluice_dest *dest)
 {
 	if (dest->detaching)
 		return SLUICE_DEST_STATE_DETACHING;
 	if (dest->session)
 		return dest->running ? SLUICE_DEST_STATE_UP : SLUICE_DEST_STATE_CONNECTING;
-	return dest->broken[0] ? SLUICE_DEST_STATE_BROKEN : SLUICE_DEST_STATE_WAITING;
+	return sluice_nl_broken(dest) ? SLUICE_DEST_STATE_BROKEN : SLUICE_DEST_STATE_WAITING;
 }
 
 static int sluice_nl_put_stats(struct sk_buff *skb, struct sluice_dest *dest)
@@ -150,18 +160,19 @@ static int sluice_nl_put_sizes(struct sk_buff *skb, struct sluice_dest *dest)
 
 static int sluice_nl_put_dest(struct sk_buff *skb, struct sluice_dest *dest, bool segments)
 {
+	const char *broken;
 	u64 quarantined = 0;
 	int err = -EMSGSIZE;
 
 	mutex_lock(&dest->lock);
+	broken = sluice_nl_broken(dest);
 	if (nla_put_u32(skb, SLUICE_A_DEST_IFINDEX, dest->dev->ifindex) ||
 	    nla_put_string(skb, SLUICE_A_DEST_NAME, dest->name) ||
 	    nla_put_string(skb, SLUICE_A_DEST_NETDEV, dest->dev->name) ||
 	    nla_put_string(skb, SLUICE_A_DEST_PROVIDER, dest->ch->ops->name) ||
 	    nla_put_string(skb, SLUICE_A_DEST_CHANNEL, dev_name(dest->ch->dev)) ||
 	    nla_put_u32(skb, SLUICE_A_DEST_STATE, sluice_nl_state(dest)) ||
-	    (dest->broken[0] &&
-	     nla_put_string(skb, SLUICE_A_DEST_BROKEN_REASON, dest->broken)) ||
+	    (broken && nla_put_string(skb, SLUICE_A_DEST_BROKEN_REASON, broken)) ||
 	    nla_put_u32(skb, SLUICE_A_DEST_SESSION_COUNT, dest->nr_sessions) ||
 	    nla_put(skb, SLUICE_A_DEST_MAC, ETH_ALEN, dest->vdev.config.mac) ||
 	    nla_put_u32(skb, SLUICE_A_DEST_PAIRS, dest->nr_pairs) ||

@@ -14,7 +14,7 @@ static void sluice_refuse(struct sluice_channel *ch, u32 generation, const char 
 {
 	if (ch->refused == text && ch->refused_generation == generation)
 		return;
-	ch->refused = text;
+	WRITE_ONCE(ch->refused, text);
 	ch->refused_generation = generation;
 	strscpy(ch->reason, text, sizeof(ch->reason));
 	if (!__ratelimit(&ch->ratelimit))
@@ -95,8 +95,11 @@ bool sluice_peer_accept(struct sluice_channel *ch)
 
 	/* pairs with the release of the peer's generation: its page is complete */
 	generation = le32_to_cpu(sluice_load_acquire(&ch->session.shared_peer->generation));
-	if (!generation)
+	if (!generation) {
+		/* nobody is there, who could be refused */
+		WRITE_ONCE(ch->refused, NULL);
 		return true;
+	}
 	if (generation == ch->seen_generation)
 		return true;
 	ok = ch->role == SLUICE_BACKEND ? sluice_frontend_accept(ch, generation) :
@@ -104,7 +107,7 @@ bool sluice_peer_accept(struct sluice_channel *ch)
 	if (!ok)
 		return false;
 	ch->seen_generation = generation;
-	ch->refused = NULL;
+	WRITE_ONCE(ch->refused, NULL);
 	return true;
 }
 

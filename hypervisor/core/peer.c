@@ -272,7 +272,7 @@ void sluice_session_prepare(struct sluice_channel *ch)
 	mutex_lock(&ch->session_lock);
 	memset(&ch->hdr, 0, sizeof(ch->hdr));
 	ch->features = 0;
-	ch->refused = NULL;
+	WRITE_ONCE(ch->refused, NULL);
 	ch->backoff_ms = 0;
 	ch->reason[0] = 0;
 	if (ch->role == SLUICE_BACKEND) {
@@ -369,6 +369,19 @@ bool sluice_channel_is_up(const struct sluice_channel *ch)
 	return sluice_session_is_up(&ch->session);
 }
 EXPORT_SYMBOL_GPL(sluice_channel_is_up);
+
+/**
+ * sluice_channel_refused() - why the peer that is there gets no session
+ * @ch: the channel
+ *
+ * Context: any; the answer may be old when it arrives.
+ * Return: a constant string, or NULL if nothing is wrong with its page or nobody is there.
+ */
+const char *sluice_channel_refused(const struct sluice_channel *ch)
+{
+	return READ_ONCE(ch->refused);
+}
+EXPORT_SYMBOL_GPL(sluice_channel_refused);
 
 /**
  * sluice_channel_break() - the peer did what the protocol forbids

@@ -264,6 +264,7 @@ int sluice_channel_respond(struct sluice_channel *ch, const struct sluice_msg *r
 int sluice_channel_request(struct sluice_channel *ch, struct sluice_msg *msg,
 			   struct sluice_msg *resp, unsigned int timeout_ms);
 bool sluice_channel_is_up(const struct sluice_channel *ch);
+const char *sluice_channel_refused(const struct sluice_channel *ch);
 /* The peer did what the protocol forbids: end this session, tell why, once. Any context. */
 void sluice_channel_break(struct sluice_channel *ch, const char *reason);
 
