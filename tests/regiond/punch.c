@@ -95,6 +95,22 @@ static void test_refusals(struct client *a)
 		   "refused and nothing lost: %s", bad[i].what);
 }
 
+static bool page_comes_back(struct client *c)
+{
+	struct sluice_shm_host *shared = client_host(c);
+	unsigned int ms;
+
+	/* written last, and read with acquire: the rest is there then */
+	for (ms = 0; ms < WAIT_MS; ms++) {
+		if (le32toh(__atomic_load_n(&shared->magic, __ATOMIC_ACQUIRE)) ==
+		    SLUICE_SHM_HOST_MAGIC)
+			return !strcmp((char *)shared->name, "g1") &&
+			       shared->quota_bytes != UINT64_MAX;
+		usleep(1000);
+	}
+	return false;
+}
+
 /* Lies in the half of the page that is the server's change nothing for it. */
 static void test_scribbled_page(struct client *a)
 {
@@ -105,6 +121,8 @@ static void test_scribbled_page(struct client *a)
 	ok(request(a, 1, 1, NR_SLOTS) == ERANGE &&
 	   request(a, 1, 0, 1) == EPERM,
 	   "a scribbled host page does not widen the bounds");
+	ok(page_comes_back(a), "the server says its page again by itself");
+	memset(shared, 0xff, offsetof(struct sluice_shm_host, req_seq));
 	ok(client_join(&b, in_dir("g1.sock"), VECTORS) &&
 	   le32toh(client_host(&b)->magic) == SLUICE_SHM_HOST_MAGIC &&
 	   !strcmp((char *)client_host(&b)->name, "g1"),

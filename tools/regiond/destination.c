@@ -21,6 +21,7 @@
 #define BACKLOG		8
 #define ACCEPT_BURST	16u	/* connections at once ... */
 #define ACCEPT_EVERY_MS	50u	/* ... and one more each so many ms */
+#define PUBLISH_EVERY_MS 500u	/* the host page, while somebody could have spoilt it */
 
 /*
  * Descriptors that a destination may take: open ones (socket, memfd, per peer 9
@@ -188,6 +189,18 @@ static uint32_t take_id(struct destination *d)
 	return id;
 }
 
+/* A guest that scribbles over our page gets no other quota or name for longer than this. */
+static void publish_again(struct timer *t)
+{
+	struct destination *d =
+		(struct destination *)((char *)t -
+				       offsetof(struct destination, publish));
+
+	publish(d, 0);
+	if (other_peer(d, NULL))
+		timer_arm(&d->publish, PUBLISH_EVERY_MS);
+}
+
 static void join(struct destination *d, int fd)
 {
 	struct peer *p, *other;
@@ -241,6 +254,7 @@ static void join(struct destination *d, int fd)
 		return;
 	}
 	d->peers[i] = p;
+	timer_arm(&d->publish, PUBLISH_EVERY_MS);
 	d->nr_joined++;
 	say("%s: peer %u joined (pid %d, uid %u)", d->spec.name, p->id,
 	    (int)p->pid, (unsigned int)p->uid);
@@ -417,6 +431,7 @@ int destination_add(const struct dest_spec *spec, const struct config *cfg,
 	d->accept_refill = loop_now();
 	d->listener.ready = listener_ready;
 	d->listener_rest.expired = listener_rested;
+	d->publish.expired = publish_again;
 	d->punched.ready = punched_ready;
 
 	d->region = region_new(&d->spec, SERVER_ID, err);
@@ -469,6 +484,7 @@ int destination_remove(struct destination *d, bool force, struct error *err)
 	*pos = d->next;
 	unlink(d->spec.socket);
 	timer_cancel(&d->listener_rest);
+	timer_cancel(&d->publish);
 	loop_remove(&d->listener);
 	close(d->listener.fd);
 	for (i = 0; i < MAX_PEERS; i++)

@@ -120,9 +120,9 @@ void region_put(struct region *r)
  * @doorbell: the server's peer id
  * @peers: how many are connected, or are about to be
  *
- * Called again before each join and at changes: a guest may have scribbled over
- * it, and a new driver domain shall not find that. The answer words
- * (done_seq, done_status) are left alone.
+ * Called again before each join, at changes and while peers are there: a guest may have
+ * scribbled over it, and the driver domain shall not go on with that. The answer
+ * words (done_seq, done_status) are left alone.
  */
 void region_publish(struct region *r, const struct dest_spec *spec,
 		    uint32_t doorbell, unsigned int peers)

@@ -195,6 +195,7 @@ struct destination {
 	struct timer listener_rest;
 	unsigned int accept_tokens;
 	uint64_t accept_refill;
+	struct timer publish;	/* of the host page, again */
 	struct region *region;
 	bool region_stale;	/* by a pair that is gone: must be replaced */
 	struct peer *peers[MAX_PEERS];
