@@ -41,6 +41,7 @@ lab_overlay() {
 		LAB_MGMT_MAC=$(vm_mgmt_mac "$v")
 		LAB_MGMT_ADDR=$(vm_mgmt_addr "$v")/24
 		LAB_MAC=$(vm_mac "$v")
+		LAB_NIC1_MAC=$(vm_nic1_mac "$v")
 		LAB_ADDR4=$(vm_addr4 "$v")/24
 		LAB_ADDR6=$(vm_addr6 "$v")/64
 		LAB_STOCK_MAC=$(vm_stock_mac "$v")

@@ -113,9 +113,15 @@ qemu_client_args() {
 }
 
 qemu_wire_args() { # qemu_wire_args VM [,PROPERTY=VALUE]
+	local wire=wire
+
+	[[ ! $lab_nic1 ]] || wire=nic0
 	printf '%s\n' \
 		-netdev "stream,id=wire,server=off,addr.type=unix,addr.path=$lab_run/wire.sock" \
-		-device "$lab_nic,netdev=wire,mac=$(vm_mac "$1"),romfile=${2:-}"
+		-device "$lab_nic,netdev=$wire,mac=$(vm_mac "$1"),romfile=${2:-}"
+	[[ ! $lab_nic1 ]] || printf '%s\n' -netdev hubport,hubid=1,id=line,netdev=wire \
+		-netdev hubport,hubid=1,id=nic0 -netdev hubport,hubid=1,id=nic1 \
+		-device "$lab_nic1,netdev=nic1,mac=$(vm_nic1_mac "$1"),romfile="
 }
 
 # qemu_start VM ARG... - and write down how ssh reaches it

@@ -41,6 +41,10 @@ vm_mac() {
 	printf '52:54:00:53:01:%02x\n' "$(vm_index "$1")"
 }
 
+vm_nic1_mac() {
+	printf '52:54:00:53:03:%02x\n' "$(vm_index "$1")"
+}
+
 # Xen's own network devices beside ours have a network of their own on the same wire.
 vm_stock_mac() {
 	printf '52:54:00:53:02:%02x\n' "$(vm_index "$1")"
