@@ -158,6 +158,8 @@ void sluice_page_publish(struct sluice_channel *ch)
 {
 	struct sluice_shm_frontend_page *front = sluice_frontend_page(ch);
 
+	if (ch->ops->publish)
+		ch->ops->publish(ch);
 	/* read by the peer only after a generation, whose release comes later */
 	WRITE_ONCE(ch->session.shared_own->doorbell, cpu_to_le32(ch->doorbell_addr));
 	if (ch->role == SLUICE_BACKEND) {

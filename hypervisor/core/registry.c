@@ -57,7 +57,7 @@ static void sluice_channel_detach_end(struct sluice_channel *ch)
 
 /**
  * sluice_channel_alloc() - make a channel
- * @ops: the provider; every op but limit and bus_phys is required
+ * @ops: the provider; every op but limit, bus_phys and publish is required
  * @dev: parent of what the client will make; its name becomes the channel's in
  *	logs and debugfs, so it must be unique
  * @role: who may claim it

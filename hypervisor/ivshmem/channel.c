@@ -284,6 +284,11 @@ static void ivshmem_doorbell(struct sluice_channel *ch, unsigned int vector)
 	ivshmem_ring(iv, le32_to_cpu(READ_ONCE(*iv->shared_doorbell)), vector);
 }
 
+static void ivshmem_publish(struct sluice_channel *ch)
+{
+	ivshmem_inuse_publish(ch->provider_data);
+}
+
 const struct sluice_provider_ops ivshmem_ops = {
 	.name = "ivshmem",
 	.owner = THIS_MODULE,
@@ -297,4 +302,5 @@ const struct sluice_provider_ops ivshmem_ops = {
 	.segment_unmap = ivshmem_segment_unmap,
 	.doorbell = ivshmem_doorbell,
 	.limit = ivshmem_limit,
+	.publish = ivshmem_publish,
 };

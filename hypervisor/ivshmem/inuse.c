@@ -91,6 +91,21 @@ void ivshmem_inuse_init(struct ivshmem *iv, enum sluice_role role, unsigned int 
 			__set_bit(slot, iv->left);
 		}
 	}
+	mutex_unlock(&iv->lock);
+	ivshmem_inuse_publish(iv);
+}
+
+/**
+ * ivshmem_inuse_publish() - say this side's map again
+ * @iv: the device
+ *
+ * What the peer, or a stray write, has spoilt would keep slots from being used.
+ */
+void ivshmem_inuse_publish(struct ivshmem *iv)
+{
+	unsigned int slot;
+
+	mutex_lock(&iv->lock);
 	for (slot = 0; slot < SLUICE_SHM_MAX_SLOTS; slot += IVSHMEM_WORD_BITS)
 		ivshmem_own_publish(iv, slot);
 	mutex_unlock(&iv->lock);

@@ -137,6 +137,7 @@ bool ivshmem_host_alone(const struct ivshmem *iv);
 /* inuse.c */
 void ivshmem_inuse_init(struct ivshmem *iv, enum sluice_role role, unsigned int first,
 			unsigned int nr_slots);
+void ivshmem_inuse_publish(struct ivshmem *iv);
 bool ivshmem_mapped(const struct ivshmem *iv, unsigned int slot);
 void ivshmem_share(struct ivshmem *iv, unsigned int slot);
 int ivshmem_unshare(struct ivshmem *iv, unsigned int slot);

@@ -89,6 +89,8 @@ struct sluice_channel;
  * @bus_phys: backend: physical address of a segment's page as devices see it, where
  *	the hypervisor keeps the machine's addresses from this kernel; any context,
  *	optional, the default is page_to_phys().
+ * @publish: say again what this side says in the provider page, which the peer may have
+ *	overwritten; four times a second between claim and release. Sleeps, optional.
  */
 struct sluice_provider_ops {
 	const char *name;
@@ -107,6 +109,7 @@ struct sluice_provider_ops {
 	void (*doorbell)(struct sluice_channel *ch, unsigned int vector);
 	u64 (*limit)(struct sluice_channel *ch, const char **why);
 	phys_addr_t (*bus_phys)(struct sluice_channel *ch, struct page *page);
+	void (*publish)(struct sluice_channel *ch);
 };
 
 /**
