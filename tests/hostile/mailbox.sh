@@ -18,49 +18,54 @@ punched_more() { # punched_more THAN
 	(($(on_host guest1 punched) > $1))
 }
 
-# While a word is garbage segments come and go; afterwards memory is given back again.
-mailbox_word() { # mailbox_word WORD BYTES VALUE [TEXT]
-	local punched other attacker
-	other=$(on_host guest2 punched)
-	set_size 8M
-	wait_for 15 plugged_is 8388608
-	poke set "$1" "$2" "$3" 20000 &
-	attacker=$!
+# While a word is garbage segments come and go.
+mailbox_word() { # mailbox_word set|count WORD BYTES VALUE [TEXT]
+	resized 8M 8388608
+	attack "$1" "$2" "$3" "$4" 20000
 	set_size 0
-	if [[ ${4:-} ]]; then
-		wait_for 10 said driver "$4"
+	if [[ ${5:-} ]]; then
+		wait_for 10 said driver "$5"
 	else
 		wait_for 10 nothing_leaves
 	fi
-	kill $attacker
-	wait $attacker || true
+	let_off
+}
 
+# Afterwards memory is given back again, and never was another guest's.
+mailbox_is_well() { # mailbox_is_well PUNCHED-OF-GUEST2
+	local punched
 	punched=$(on_host guest1 punched)
 	resized 8M 8388608
 	resized 0 0
 	# the retry comes after 4 s at the latest by then
 	wait_for 20 punched_more "$punched"
-	(($(on_host guest2 punched) == other))
+	(($(on_host guest2 punched) == $1))
 }
 
 # The answer, the one thing that the driver domain waits for.
 mailbox_answer() {
-	mailbox_word $mailbox_done_seq 4 0xdeadbeef 'was overwritten, by the guest: asking again'
-	mailbox_word $mailbox_done_status 4 0xffffffff 'said of slot [0-9]+ was overwritten, by the guest'
-	mailbox_word $mailbox_done_seq 4 0
+	local other
+	other=$(on_host guest2 punched)
+	# another one each time: one that stood there before the request is no answer
+	mailbox_word count $mailbox_done_seq 4 0xdeadbeef 'was overwritten, by the guest: asking again'
+	mailbox_word set $mailbox_done_status 4 0xffffffff 'said of slot [0-9]+ was overwritten, by the guest'
+	mailbox_word set $mailbox_done_seq 4 0
+	mailbox_is_well "$other"
 }
 
 # Requests that the region server has to refuse, and the address at which it is rung.
 mailbox_request() {
-	local errors
+	local errors other
+	other=$(on_host guest2 punched)
 	errors=$(on_host guest1 punch_errors)
-	mailbox_word $mailbox_req_first 4 0 'could not free slot [0-9]+ .error 1.'
-	mailbox_word $mailbox_req_first 4 0xffffffff 'could not free slot [0-9]+ .error 34.'
-	mailbox_word $mailbox_req_count 4 0xffffffff 'could not free slot [0-9]+ .error 34.'
-	mailbox_word $mailbox_req_seq 4 0xdeadbeef
-	mailbox_word $mailbox_doorbell 4 0xffff
-	mailbox_word $mailbox_magic 4 0
+	mailbox_word set $mailbox_req_first 4 0 'could not free slot [0-9]+ .error 1.'
+	mailbox_word set $mailbox_req_first 4 0xffffffff 'could not free slot [0-9]+ .error 34.'
+	mailbox_word set $mailbox_req_count 4 0xffffffff 'could not free slot [0-9]+ .error 34.'
+	mailbox_word set $mailbox_req_seq 4 0xdeadbeef
+	mailbox_word set $mailbox_doorbell 4 0xffff
+	mailbox_word set $mailbox_magic 4 0
 	(($(on_host guest1 punch_errors) > errors))
+	mailbox_is_well "$other"
 }
 
 # The quota is a word of that page too: more than the window is not to be had.

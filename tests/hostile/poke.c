@@ -3,49 +3,25 @@
  * poke - writes into a destination's shared memory, from outside of its VMs
  *
  *	poke FILE set OFFSET BYTES VALUE MS		little endian, again and again for MS
+ *	poke FILE count OFFSET BYTES VALUE MS		the same, one more each time
  *	poke FILE add OFFSET BYTES VALUE
  *	poke FILE get OFFSET BYTES
- *	poke FILE fill OFFSET BYTES SEED		random bytes
+ *	poke FILE fill OFFSET BYTES SEED MS		random bytes, all over and other ones each time
  *	poke FILE flip OFFSET BYTES SEED MS PER_MS	random words at random places
  *	poke FILE flood OFFSET BYTES PROD MS		a ring full of PINGs each ms
  *
  * FILE is /proc/PID/fd/N of the region server. OFFSET and BYTES as C writes numbers.
  * Every value depends on the seed only, so a failure can be played again.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "hostile.h"
 
 static volatile unsigned char *mem;
 static uint64_t mem_bytes;
 static uint64_t state;
-
-static void die(const char *what)
-{
-	fprintf(stderr, "poke: %s: %s\n", what, strerror(errno));
-	exit(2);
-}
-
-static uint64_t number(const char *text)
-{
-	char *end;
-	uint64_t n;
-
-	errno = 0;
-	n = strtoull(text, &end, 0);
-	if (errno || end == text || *end) {
-		fprintf(stderr, "poke: '%s' is no number\n", text);
-		exit(2);
-	}
-	return n;
-}
 
 static uint64_t random64(void)
 {
@@ -57,21 +33,11 @@ static uint64_t random64(void)
 	return z ^ z >> 31;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
-}
-
 /* The word is written in one piece, as a peer would: the victim may be reading it. */
 static void store(uint64_t at, uint64_t bytes, uint64_t val)
 {
-	if (at % bytes) {
-		fprintf(stderr, "poke: %#jx is not aligned\n", (uintmax_t)at);
-		exit(2);
-	}
+	if (at % bytes)
+		errx(2, "%#jx is not aligned", (uintmax_t)at);
 	switch (bytes) {
 	case 1:
 		*(volatile uint8_t *)(mem + at) = val;
@@ -86,8 +52,7 @@ static void store(uint64_t at, uint64_t bytes, uint64_t val)
 		*(volatile uint64_t *)(mem + at) = val;
 		break;
 	default:
-		fprintf(stderr, "poke: words have 1, 2, 4 or 8 bytes\n");
-		exit(2);
+		errx(2, "words have 1, 2, 4 or 8 bytes");
 	}
 }
 
@@ -100,12 +65,13 @@ static uint64_t load(uint64_t at, uint64_t bytes)
 	return val;
 }
 
-static void hold(uint64_t at, uint64_t bytes, uint64_t val, uint64_t ms)
+static void hold(uint64_t at, uint64_t bytes, uint64_t val, uint64_t step, uint64_t ms)
 {
 	uint64_t end = now_ms() + ms;
 
 	do {
 		store(at, bytes, val);
+		val += step;
 		usleep(200);
 	} while (now_ms() < end);
 }
@@ -140,6 +106,17 @@ static void flip(uint64_t off, uint64_t bytes, uint64_t ms, uint64_t per_ms)
 	} while (now_ms() < end);
 }
 
+static void fill(uint64_t off, uint64_t bytes, uint64_t ms)
+{
+	uint64_t end = now_ms() + ms, i;
+
+	do {
+		for (i = 0; i < bytes; i += 8)
+			store(off + i, 8, random64());
+		usleep(1000);
+	} while (now_ms() < end);
+}
+
 /* Every message is right, and as many are said to be there as the ring has. */
 static void flood(uint64_t off, uint64_t bytes, uint64_t prod, uint64_t ms)
 {
@@ -159,18 +136,16 @@ static void flood(uint64_t off, uint64_t bytes, uint64_t prod, uint64_t ms)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: poke FILE set OFFSET BYTES VALUE MS | add OFFSET BYTES VALUE |\n"
-		"       get OFFSET BYTES | fill OFFSET BYTES SEED | flip OFFSET BYTES SEED MS PER_MS |\n"
-		"       flood OFFSET BYTES PROD MS\n");
+	fprintf(stderr, "usage: poke FILE set OFFSET BYTES VALUE MS | count OFFSET BYTES VALUE MS |\n"
+		"       add OFFSET BYTES VALUE | get OFFSET BYTES | fill OFFSET BYTES SEED MS |\n"
+		"       flip OFFSET BYTES SEED MS PER_MS | flood OFFSET BYTES PROD MS\n");
 	exit(2);
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t off, bytes, i;
-	struct stat st;
+	uint64_t off, bytes;
 	const char *what;
-	int fd;
 
 	if (argc < 5)
 		usage();
@@ -178,28 +153,21 @@ int main(int argc, char **argv)
 	off = number(argv[3]);
 	bytes = number(argv[4]);
 
-	fd = open(argv[1], O_RDWR | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st))
-		die(argv[1]);
-	mem_bytes = st.st_size;
-	if (!bytes || off > mem_bytes || bytes > mem_bytes - off) {
-		fprintf(stderr, "poke: outside of the memory\n");
-		return 2;
-	}
-	mem = mmap(NULL, mem_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (mem == MAP_FAILED)
-		die("mmap");
+	mem = map_file(argv[1], &mem_bytes);
+	if (!bytes || off > mem_bytes || bytes > mem_bytes - off)
+		errx(2, "outside of the memory");
 
 	if (!strcmp(what, "set") && argc == 7) {
-		hold(off, bytes, number(argv[5]), number(argv[6]));
+		hold(off, bytes, number(argv[5]), 0, number(argv[6]));
+	} else if (!strcmp(what, "count") && argc == 7) {
+		hold(off, bytes, number(argv[5]), 1, number(argv[6]));
 	} else if (!strcmp(what, "add") && argc == 6) {
 		store(off, bytes, load(off, bytes) + number(argv[5]));
 	} else if (!strcmp(what, "get") && argc == 5) {
 		printf("%ju\n", (uintmax_t)load(off, bytes));
-	} else if (!strcmp(what, "fill") && argc == 6) {
+	} else if (!strcmp(what, "fill") && argc == 7 && bytes % 8 == 0) {
 		state = number(argv[5]);
-		for (i = 0; i < bytes; i++)
-			mem[off + i] = random64();
+		fill(off, bytes, number(argv[6]));
 	} else if (!strcmp(what, "flip") && argc == 8 && bytes >= 4 && off % 4 == 0) {
 		state = number(argv[5]);
 		flip(off, bytes, number(argv[6]), number(argv[7]));

@@ -12,17 +12,12 @@
  * largest size, which says where it lies, NUM its size. ID may be "posted": the head that
  * the guest has made available last. The layout is that of frontend/vqs.c.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/virtio_ring.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "hostile.h"
 
 #define AREA		0x4000
 #define ALIGN_USED	64
@@ -32,51 +27,20 @@ static struct vring ring;
 static unsigned char *start;
 static size_t ring_bytes;
 
-static void die(const char *what)
-{
-	fprintf(stderr, "rings: %s: %s\n", what, strerror(errno));
-	exit(2);
-}
-
-static uint64_t number(const char *text)
-{
-	char *end;
-	uint64_t n;
-
-	errno = 0;
-	n = strtoull(text, &end, 0);
-	if (errno || end == text || *end) {
-		fprintf(stderr, "rings: '%s' is no number\n", text);
-		exit(2);
-	}
-	return n;
-}
-
 static void attach(const char *path, uint64_t index, uint64_t max, uint64_t num)
 {
-	size_t chunk, off;
-	struct stat st;
-	void *mem;
-	int fd;
+	uint64_t chunk, off, bytes;
+	unsigned char *mem;
 
-	if (index > 15 || !num || num > max || max > 1024) {
-		fprintf(stderr, "rings: no such ring\n");
-		exit(2);
-	}
+	if (index > 15 || !num || num > max || max > 1024)
+		errx(2, "no such ring");
 	chunk = (vring_size(max, ALIGN_USED) + PAGE - 1) / PAGE * PAGE;
 	off = AREA + index * chunk;
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st))
-		die(path);
 	ring_bytes = vring_size(num, ALIGN_USED);
-	if (off + ring_bytes > (size_t)st.st_size) {
-		fprintf(stderr, "rings: outside of the memory\n");
-		exit(2);
-	}
-	mem = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (mem == MAP_FAILED)
-		die("mmap");
-	start = (unsigned char *)mem + off;
+	mem = map_file(path, &bytes);
+	if (off + ring_bytes > bytes)
+		errx(2, "outside of the memory");
+	start = mem + off;
 	vring_init(&ring, num, start, ALIGN_USED);
 }
 
@@ -115,14 +79,6 @@ static void use(const char *text, uint32_t len, uint64_t nr)
 	__atomic_store_n(&ring.used->idx, used, __ATOMIC_RELEASE);
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
-}
-
 /* Small numbers get further than noise that fails the first check. */
 static void garbage(uint64_t ms, unsigned int seed)
 {
@@ -143,10 +99,8 @@ static void garbage(uint64_t ms, unsigned int seed)
 
 int main(int argc, char **argv)
 {
-	if (argc < 6) {
-		fprintf(stderr, "usage: rings FILE INDEX MAX NUM loop|used|jump|garbage ...\n");
-		return 2;
-	}
+	if (argc < 6)
+		errx(2, "usage: FILE INDEX MAX NUM loop|used|jump|garbage ...");
 	attach(argv[1], number(argv[2]), number(argv[3]), number(argv[4]));
 	if (!strcmp(argv[5], "loop") && argc == 6) {
 		loop();
@@ -157,8 +111,7 @@ int main(int argc, char **argv)
 	} else if (!strcmp(argv[5], "garbage") && argc == 8) {
 		garbage(number(argv[6]), number(argv[7]));
 	} else {
-		fprintf(stderr, "rings: '%s' is not known like this\n", argv[5]);
-		return 2;
+		errx(2, "'%s' is not known like this", argv[5]);
 	}
 	return 0;
 }
