@@ -219,7 +219,7 @@ vm_pull() {
 		return
 	fi
 	[[ -d $dest ]] && dest=${dest%/}/$(basename "$file")
-	new=$(mktemp "$dest.XXXXXX")
+	new=$(mktemp "$dest.XXXXXX" 2>/dev/null) || die "cannot write '$dest' here"
 	if ! vm_exec "$v" cat "$file" </dev/null >"$new"; then
 		rm -f "$new"
 		die "no file '$file' in $v"
