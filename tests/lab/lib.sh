@@ -74,15 +74,16 @@ same_sum() { # same_sum VM FILE VM FILE
 sends_tcp() { # sends_tcp FROM TO BYTES
 	local from=$1 to=$2 server
 	vm "$from" sh -c "head -c $3 /dev/urandom >/tmp/out"
-	vm "$to" sh -c 'killall socat 2>/dev/null; rm -f /tmp/in
-		timeout 120 socat -u TCP-LISTEN:5555,reuseaddr CREATE:/tmp/in' &
+	# one that a failed test left, and nobody else's
+	vm "$to" sh -c 'kill "$(cat /tmp/in.pid 2>/dev/null)" 2>/dev/null; rm -f /tmp/in; echo $$ >/tmp/in.pid
+		exec timeout 120 socat -u TCP-LISTEN:5555,reuseaddr CREATE:/tmp/in' &
 	server=$!
 	wait_for 20 listens "$to" t 5555
 	vm "$from" timeout 120 socat -u OPEN:/tmp/out "TCP:$(addr4 "$to"):5555"
 	wait $server
 	same_sum "$from" /tmp/out "$to" /tmp/in
 	vm "$from" rm /tmp/out
-	vm "$to" rm /tmp/in
+	vm "$to" rm /tmp/in /tmp/in.pid
 }
 
 # Numbered datagrams of known content (udpcheck.c): all must come, once, unchanged.
