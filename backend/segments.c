@@ -7,6 +7,7 @@
  * (SEGMENT_RETIRED) is noted by the channel's thread and acted upon here.
  */
 #include <linux/mm.h>
+#include <trace/events/sluice.h>
 #include "back.h"
 
 #define SLUICE_ADD_TIMEOUT_MS	5000
@@ -31,6 +32,7 @@ static void sluice_segment_set(struct sluice_dest *dest, u32 slot, u32 state)
 			   sluice_segment_name(old), sluice_segment_name(state));
 		return;
 	}
+	trace_sluice_segment(netdev_name(dest->dev), slot, sluice_segment_name(state));
 	WRITE_ONCE(dest->segment[slot].since, jiffies);
 	if (state == SLUICE_SEGMENT_RETIRING)
 		atomic_inc(&dest->nr_retiring);

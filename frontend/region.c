@@ -20,6 +20,7 @@
 #include <linux/netdevice.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
+#include <trace/events/sluice.h>
 #include "front.h"
 #include "slots.h"
 
@@ -75,6 +76,7 @@ static struct sluice_window_slot *window_slot(struct sluice_region *r, unsigned 
 /* The frontend's part of a segment's life in the words of sluice/window.h. */
 static void set_state(struct sluice_region *r, unsigned int slot, u32 state)
 {
+	trace_sluice_segment(dev_name(&r->f->dev), slot, sluice_segment_name(state));
 	if (sluice_window_set_state(&r->f->ch->window, slot, state))
 		dev_dbg(&r->f->dev, "segment %u: no way to state %s\n", slot,
 			sluice_segment_name(state));

@@ -10,6 +10,7 @@
  */
 #include <linux/etherdevice.h>
 #include <linux/virtio_net.h>
+#include <trace/events/sluice.h>
 #include "netdev.h"
 #include "shadow.h"
 #include "xdp.h"
@@ -90,6 +91,7 @@ static unsigned int fill_region(struct sluice_rxq *q, unsigned int share)
 		want = min3(share - q->nr_region, q->vq->num_free,
 			    (unsigned int)ARRAY_SIZE(page));
 		got = sluice_slots_get_bulk(q->net->slots, page, want, 1, reserve);
+		trace_sluice_pages(netdev_name(q->net->dev), q->name, want, got);
 		for (i = 0; i < got; i++)
 			if (post(q, page[i], true))
 				break;

@@ -23,6 +23,7 @@
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <linux/virtio_net.h>
+#include <trace/events/sluice.h>
 #include "netdev.h"
 #include "shadow.h"
 
@@ -179,6 +180,7 @@ static int go_copy(struct sluice_txq *q, struct sluice_tx_desc *d, struct sk_buf
 	if (nr > ARRAY_SIZE(d->run))
 		return -EMSGSIZE;
 	d->nr_runs = sluice_slots_get_runs(q->net->slots, run, nr);
+	trace_sluice_pages(netdev_name(q->net->dev), q->name, nr, d->nr_runs ? nr : 0);
 	if (!d->nr_runs)
 		return 0;
 	d->nr_pages = nr;

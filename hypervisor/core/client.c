@@ -8,6 +8,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
+#include <trace/events/sluice.h>
 #include "core.h"
 
 /**
@@ -226,6 +227,7 @@ void sluice_channel_event(struct sluice_channel *ch, unsigned int vector)
 	if (unlikely(READ_ONCE(ch->silent)))
 		return;
 
+	trace_sluice_bell(dev_name(ch->dev), vector);
 	if (!vector) {
 		queue_work(ch->rx_wq, &ch->rx_work);
 		return;

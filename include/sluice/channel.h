@@ -42,6 +42,7 @@
 #include <linux/ratelimit.h>
 #include <linux/rcupdate.h>
 #include <linux/spinlock.h>
+#include <linux/tracepoint-defs.h>
 #include <linux/workqueue.h>
 #include <sluice/constraint.h>
 #include <sluice/session.h>
@@ -271,8 +272,13 @@ const char *sluice_channel_refused(const struct sluice_channel *ch);
 /* The peer did what the protocol forbids: end this session, tell why, once. Any context. */
 void sluice_channel_break(struct sluice_channel *ch, const char *reason);
 
+void sluice_trace_ring(struct sluice_channel *ch, unsigned int vector);
+DECLARE_TRACEPOINT(sluice_ring);
+
 static inline void sluice_channel_ring(struct sluice_channel *ch, unsigned int vector)
 {
+	if (tracepoint_enabled(sluice_ring))
+		sluice_trace_ring(ch, vector);
 	if (likely(!READ_ONCE(ch->silent)))
 		ch->ops->doorbell(ch, vector);
 }

@@ -210,9 +210,9 @@ listening() {
 	ip netns exec "$1" ss -Hltn "sport = :$2" | grep -q LISTEN
 }
 
-# stream FROM TO ADDRESS DIR: numbered lines over one connection until DIR/stop is there. The
+# send_lines FROM TO ADDRESS DIR: numbered lines over one connection until DIR/stop is there. The
 # other end writes how many came, all in their order, to DIR/TO.
-stream() {
+send_lines() {
 	local from=$1 to=$2 addr=$3 dir=$4 server
 	mkfifo "$dir/idle-$to"
 	# shellcheck disable=SC2016 # for awk
@@ -239,9 +239,9 @@ outlives_backends() {
 	local n dir ifindex pids=() pid
 	dir=$(mktemp -d)
 	ifindex=$(ip netns exec f0 cat /sys/class/net/net0/ifindex)
-	stream f0 b0 10.90.0.1 "$dir" &
+	send_lines f0 b0 10.90.0.1 "$dir" &
 	pids+=($!)
-	stream b0 f0 10.90.0.2 "$dir" &
+	send_lines b0 f0 10.90.0.2 "$dir" &
 	pids+=($!)
 	wait_for 10 moving
 	for ((n = 0; n < $1; n++)); do

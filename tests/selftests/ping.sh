@@ -32,6 +32,24 @@ isolation() {
 	((after - before <= 2))
 }
 
+traced() {
+	local t=/sys/kernel/tracing event
+	[[ -d $t/events ]] || mount -t tracefs none $t
+	echo 1 >$t/events/sluice/enable
+	reach 0 -s 1000
+	ip netns exec b0 sluicectl dest set loop0 size 0
+	ip netns exec b0 sluicectl dest set loop0 size 4M
+	reach 0 -s 1000
+	echo 0 >$t/events/sluice/enable
+	for event in "sluice_ring: loop0-frontend vector 1" "sluice_bell: loop0-backend vector 1" \
+		"sluice_segment: sluice-front0 slot [0-9]* ACTIVE" "sluice_segment: net0 slot [0-9]* ACTIVE" \
+		"sluice_pages: net0 output.0 want 1 got 1" "sluice_pages: net0 input.0 want"; do
+		echo "$event"
+		grep -i -m 1 -e "$event" $t/trace
+	done
+	echo >$t/trace
+}
+
 unload_all
 ktap_test "two links come up" links_up 2
 ktap_test "IPv4" reach 0
@@ -42,5 +60,6 @@ for mtu in 576 1500 9000; do
 done
 ktap_test "300 frames, none lost" stream
 ktap_test "the other link sees none of it" isolation
+ktap_test "tracepoints tell it all" traced
 ktap_test "everything goes away" links_down
 ktap_end
