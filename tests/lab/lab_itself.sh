@@ -97,13 +97,39 @@ bad_options() {
 	local words
 	for words in "--guests 0" "--guests x" "--window 63M" "--window 1G2" "--driver foo" \
 		"--kernel 5.4" "--nic ne2000" "--size -3" "--kernel guest9=6.1" "--frob 1" "--pairs 9" \
-		"--hv kvm" "--xen 4.16" "--type hvm" "--driver-domain guest1" "--stock" "--hv xen --solo"; do
+		"--size 3M" "--size 64M" "--hv kvm" "--xen 4.16" "--type hvm" \
+		"--driver-domain guest1" "--stock" "--hv xen --solo"; do
 		# shellcheck disable=SC2086 # words
 		if "$lab" up --name "$lab_name-bad" $words; then
 			echo "up $words was accepted"
 			return 1
 		fi
 	done
+}
+
+booting_or_over() { # booting_or_over PID FILE
+	[[ -s $2 ]] || ! kill -0 "$1" 2>/dev/null
+}
+
+ctrl_c_until_gone() {
+	! kill -INT -- "-$1" 2>/dev/null
+}
+
+# Ctrl-C while a VM boots, again and again by a user who does not like to wait.
+interrupted_up_leaves_nothing() {
+	local name=$lab_name-int dir=$sluice_build/lab/$lab_name-int pid status=0
+	rm -f "$dir/client/pid"
+	# A job in the background ignores the signal, unless told otherwise.
+	setsid env --default-signal=INT "$lab" up --name "$name" --bare --vms client &
+	pid=$!
+	wait_for 120 booting_or_over $pid "$dir/client/pid"
+	wait_for 30 ctrl_c_until_gone $pid
+	wait $pid || status=$?
+	echo "status $status"
+	((status == 130))
+	! pgrep -f "name sluice-$name-client"
+	# shellcheck disable=SC1091 # made by sluice-lab
+	[[ ! -e $(. "$dir/settings" && echo "$lab_run") ]]
 }
 
 lab_scenario() {
@@ -115,4 +141,5 @@ lab_scenario() {
 	test_case "$1: the log search finds a planted line" log_search_finds
 	test_case "$1: up refuses a lab that is up" second_up_refused
 	test_case "$1: up refuses nonsense" bad_options
+	test_case "$1: up that is interrupted leaves nothing behind" interrupted_up_leaves_nothing
 }
