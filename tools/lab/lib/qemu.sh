@@ -32,7 +32,7 @@ qemu_probe_kvm() {
 	[[ -w /dev/kvm ]] || return 1
 	: >"$log"
 	# It may hang for good: nobody else would end it after a Ctrl-C.
-	trap 'process_signal "$pid" KILL; exit 130' INT TERM
+	trap 'process_signal "$pid" KILL; rm -f "$pid"; exit 130' INT TERM
 	process_start "$pid" "$log" "$lab_qemu" -accel kvm -machine q35 -cpu max -m 320 \
 		-display none -nodefaults -no-user-config -no-reboot -serial stdio \
 		-kernel "$sluice_build/kernels/$1/vmlinux" -initrd "$sluice_build/kernels/$1/base.cpio" \
