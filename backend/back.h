@@ -13,8 +13,12 @@
  *	stats.c		adding up counters
  *	segments.c	the life of a data segment
  *	resize.c	growing and shrinking the region
+ *	quiesce.c	emptying it for those who must unmap it
+ *	autosize.c	how large it wants to be (pure)
+ *	auto.c		sizing by itself, within a budget
  *	port.c		the NIC behind a destination and what its DMA demands
- *	netlink.c	generic netlink handlers and events
+ *	netlink.c	generic netlink handlers
+ *	events.c	events and sentences for people
  *
  * Locks, outer first:
  *
@@ -35,12 +39,14 @@
 #include <sluice/vq.h>
 #include <sluice_zcopy.h>
 #include <uapi/linux/sluice.h>
+#include "autosize.h"
 #include "vdev.h"
 
 #define SLUICE_HDR_BYTES	((u32)sizeof(struct virtio_net_hdr_mrg_rxbuf))
 #define SLUICE_MTU_MAX		9000
 #define SLUICE_MAX_FRAME	(65535u + ETH_HLEN)	/* GSO frame */
 #define SLUICE_TEXT_BYTES	160
+#define SLUICE_AUTO_TEXT_BYTES	80
 #define SLUICE_DRAIN_DEFAULT_MS	10000
 
 struct sluice_dest;
@@ -243,12 +249,21 @@ struct sluice_dest {
 	u64 quarantine_count;
 	atomic_t nr_retiring;
 	u32 nr_beyond;			/* slots out of a NIC's reach; written under lock */
+	u32 quiesce;			/* enum sluice_quiesce_state; lock */
+
+	/* auto.c; lock, and sluice_dests_lock to change auto_on */
+	bool auto_on;
+	struct sluice_auto autosize;
+	char auto_why[SLUICE_AUTO_TEXT_BYTES];
+	char auto_reason[SLUICE_TEXT_BYTES];
+
 	struct net_device *port;	/* NIC whose constraints count, or NULL; lock and rtnl */
 };
 
 /* main.c */
 extern unsigned int sluice_default_size_mb;
 extern unsigned int sluice_flying_max_kb;
+extern unsigned int sluice_quarantine_max_mb;
 
 /* dest.c */
 extern struct mutex sluice_dests_lock;
@@ -309,6 +324,9 @@ static inline struct sluice_window *sluice_win(struct sluice_dest *dest)
 }
 
 /* segments.c */
+extern atomic_t sluice_nr_quarantined;		/* of all destinations */
+u64 sluice_quarantine_max(void);		/* segments */
+const char *sluice_segment_holder(struct sluice_dest *dest, u32 slot);
 u32 sluice_segment_state(struct sluice_dest *dest, u32 slot);
 u32 sluice_segment_pages_out(struct sluice_dest *dest, u32 slot);
 u32 sluice_segments_count(struct sluice_dest *dest, u32 state);
@@ -324,6 +342,24 @@ void sluice_segments_up(struct sluice_dest *dest);
 void sluice_segments_down(struct sluice_dest *dest);
 void sluice_segments_retired(struct sluice_dest *dest, const struct sluice_msg_segment *msg);
 int sluice_dest_resize(struct sluice_dest *dest, u64 bytes, struct netlink_ext_ack *extack);
+void sluice_resize_kick(struct sluice_dest *dest);
+
+/* quiesce.c */
+int sluice_quiesce_check(struct sluice_dest *dest, u32 state, struct netlink_ext_ack *extack);
+void sluice_quiesce_set(struct sluice_dest *dest, u32 state);
+void sluice_quiesce_look(struct sluice_dest *dest);
+
+/* auto.c */
+struct sluice_auto_config {
+	u64 min_bytes, max_bytes;	/* as they were asked for */
+	u32 min, max;			/* segments */
+	u32 weight;
+};
+
+int sluice_auto_check(struct sluice_dest *dest, struct sluice_auto_config *c,
+		      struct netlink_ext_ack *extack);
+void sluice_auto_set(struct sluice_dest *dest, const struct sluice_auto_config *c);
+void sluice_auto_exit(void);
 
 /* port.c */
 int sluice_port_init(void);
@@ -349,7 +385,7 @@ struct sluice_totals {
 void sluice_pair_totals(struct sluice_pair *pair, struct sluice_totals *t);
 void sluice_dest_totals(struct sluice_dest *dest, struct sluice_totals *t);
 
-/* netlink.c */
+/* events.c */
 __printf(2, 3) void sluice_extack(struct netlink_ext_ack *extack, const char *fmt, ...);
 void sluice_event(struct sluice_dest *dest, u32 type, const char *text);
 void sluice_event_segment(struct sluice_dest *dest, u32 type, u32 slot, u32 state,

@@ -38,6 +38,11 @@ module_param_cb(flying_max_kb, &sluice_flying_ops, &sluice_flying_max_kb, 0644);
 MODULE_PARM_DESC(flying_max_kb,
 		 "KiB of a guest's payload that may be on its way out per queue, 128 to 1048576 (4096)");
 
+unsigned int sluice_quarantine_max_mb = 256;
+module_param_named(quarantine_max_mb, sluice_quarantine_max_mb, uint, 0644);
+MODULE_PARM_DESC(quarantine_max_mb,
+		 "MiB in quarantine from which on destinations that have a part in it get no new segments (256)");
+
 static unsigned int pairs = 1;
 module_param(pairs, uint, 0444);
 MODULE_PARM_DESC(pairs, "Queue pairs to offer to each guest, 1 to 8, if the provider can (1)");
@@ -88,6 +93,7 @@ static void __exit sluice_back_exit(void)
 {
 	/* every destination is gone after this, and with them every event */
 	sluice_client_unregister(&sluice_back_client);
+	sluice_auto_exit();
 	sluice_port_exit();
 	genl_unregister_family(&sluice_nl_family);
 	/* frames of former guests that a NIC still has call back into this module */

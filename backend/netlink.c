@@ -1,37 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Generic netlink: showing and changing destinations and ports, and events.
+ * Generic netlink: showing and changing destinations and ports.
  */
 #include <linux/rtnetlink.h>
 #include <net/genetlink.h>
 #include <uapi/linux/sluice.h>
 #include "back.h"
 #include "netlink_gen.h"
-
-/* Texts of refusals live until the answer has been sent; more are never under way. */
-#define SLUICE_NR_TEXTS	32
-
-static char sluice_texts[SLUICE_NR_TEXTS][SLUICE_TEXT_BYTES];
-static atomic_t sluice_next_text = ATOMIC_INIT(0);
-
-/**
- * sluice_extack() - tell the person why
- * @extack: of the request, may be NULL
- * @fmt: sentence
- */
-void sluice_extack(struct netlink_ext_ack *extack, const char *fmt, ...)
-{
-	char *text;
-	va_list args;
-
-	if (!extack)
-		return;
-	text = sluice_texts[(u32)atomic_inc_return(&sluice_next_text) % SLUICE_NR_TEXTS];
-	va_start(args, fmt);
-	vsnprintf(text, SLUICE_TEXT_BYTES, fmt, args);
-	va_end(args);
-	extack->_msg = text;
-}
 
 /* Why there is no session; NULL if there is one, or no reason why not. */
 static const char *sluice_nl_broken(const struct sluice_dest *dest)
@@ -96,13 +71,19 @@ static int sluice_nl_put_segment(struct sk_buff *skb, struct sluice_dest *dest, 
 {
 	unsigned long age = jiffies - READ_ONCE(dest->segment[slot].since);
 	struct nlattr *nest = nla_nest_start(skb, SLUICE_A_DEST_SEGMENT);
+	const char *holder = sluice_segment_holder(dest, slot);
+	u32 pages_out = 0;
 
 	if (!nest)
 		return -EMSGSIZE;
+	/* before that the count of an idle one is not known */
+	if (state != SLUICE_SEGMENT_ALLOCATED)
+		pages_out = sluice_segment_pages_out(dest, slot);
 	if (nla_put_u32(skb, SLUICE_A_SEGMENT_SLOT, slot) ||
 	    nla_put_u32(skb, SLUICE_A_SEGMENT_STATE, state) ||
 	    nla_put_u32(skb, SLUICE_A_SEGMENT_EPOCH, dest->ch->window.slot[slot].epoch) ||
-	    nla_put_u32(skb, SLUICE_A_SEGMENT_PAGES_OUT, sluice_segment_pages_out(dest, slot)) ||
+	    nla_put_u32(skb, SLUICE_A_SEGMENT_PAGES_OUT, pages_out) ||
+	    (holder && nla_put_string(skb, SLUICE_A_SEGMENT_HOLDER, holder)) ||
 	    nla_put_u32(skb, SLUICE_A_SEGMENT_AGE_MS, jiffies_to_msecs(age))) {
 		nla_nest_cancel(skb, nest);
 		return -EMSGSIZE;
@@ -120,10 +101,8 @@ static int sluice_nl_put_segments(struct sk_buff *skb, struct sluice_dest *dest,
 		state = sluice_segment_state(dest, slot);
 		if (state == SLUICE_SEGMENT_QUARANTINED)
 			*quarantined += SLUICE_SHM_SEGMENT_BYTES;
-		/* these last for microseconds while their memory comes or goes */
-		if (state == SLUICE_SEGMENT_ABSENT || state == SLUICE_SEGMENT_ALLOCATED)
-			continue;
-		if (skb && sluice_nl_put_segment(skb, dest, slot, state))
+		if (state != SLUICE_SEGMENT_ABSENT && skb &&
+		    sluice_nl_put_segment(skb, dest, slot, state))
 			return -EMSGSIZE;
 	}
 	return 0;
@@ -158,6 +137,25 @@ static int sluice_nl_put_sizes(struct sk_buff *skb, struct sluice_dest *dest)
 	return 0;
 }
 
+static int sluice_nl_put_auto(struct sk_buff *skb, struct sluice_dest *dest)
+{
+	const struct sluice_auto *a = &dest->autosize;
+
+	if (nla_put_u32(skb, SLUICE_A_DEST_QUIESCE, dest->quiesce))
+		return -EMSGSIZE;
+	if (!dest->auto_on)
+		return 0;
+	if (nla_put_u64_64bit(skb, SLUICE_A_DEST_AUTO_MIN_BYTES,
+			      (u64)a->min << SLUICE_SHM_SEGMENT_SHIFT, SLUICE_A_DEST_PAD) ||
+	    nla_put_u64_64bit(skb, SLUICE_A_DEST_AUTO_MAX_BYTES,
+			      (u64)a->max << SLUICE_SHM_SEGMENT_SHIFT, SLUICE_A_DEST_PAD) ||
+	    nla_put_u32(skb, SLUICE_A_DEST_AUTO_WEIGHT, a->weight) ||
+	    (dest->auto_reason[0] &&
+	     nla_put_string(skb, SLUICE_A_DEST_AUTO_REASON, dest->auto_reason)))
+		return -EMSGSIZE;
+	return 0;
+}
+
 static int sluice_nl_put_dest(struct sk_buff *skb, struct sluice_dest *dest, bool segments)
 {
 	const char *broken;
@@ -177,7 +175,7 @@ static int sluice_nl_put_dest(struct sk_buff *skb, struct sluice_dest *dest, boo
 	    nla_put(skb, SLUICE_A_DEST_MAC, ETH_ALEN, dest->vdev.config.mac) ||
 	    nla_put_u32(skb, SLUICE_A_DEST_PAIRS, dest->nr_pairs) ||
 	    (dest->port && nla_put_string(skb, SLUICE_A_DEST_PORT, dest->port->name)) ||
-	    sluice_nl_put_sizes(skb, dest) ||
+	    sluice_nl_put_sizes(skb, dest) || sluice_nl_put_auto(skb, dest) ||
 	    (segments && sluice_nl_put_segments(skb, dest, &quarantined)) ||
 	    sluice_nl_put_stats(skb, dest))
 		goto out;
@@ -248,7 +246,7 @@ int sluice_nl_dest_get_doit(struct sk_buff *skb, struct genl_info *info)
 		err = PTR_ERR(dest);
 		goto out;
 	}
-	msg = genlmsg_new(NLMSG_GOODSIZE + dest->ch->window.nr_slots * 64, GFP_KERNEL);
+	msg = genlmsg_new(NLMSG_GOODSIZE + dest->ch->window.nr_slots * 112, GFP_KERNEL);
 	if (!msg) {
 		err = -ENOMEM;
 		goto out;
@@ -307,11 +305,99 @@ static int sluice_nl_set_port(struct sluice_dest *dest, struct genl_info *info)
 	return sluice_port_bind(dest, nic, info->extack);
 }
 
-int sluice_nl_dest_set_doit(struct sk_buff *skb, struct genl_info *info)
+/* What of automatic sizing is asked for, and whether it goes. */
+static int sluice_nl_check_auto(struct sluice_dest *dest, struct genl_info *info,
+				struct sluice_auto_config *c)
+{
+	struct nlattr *weight = info->attrs[SLUICE_A_DEST_AUTO_WEIGHT];
+	struct nlattr *min = info->attrs[SLUICE_A_DEST_AUTO_MIN_BYTES];
+	struct nlattr *max = info->attrs[SLUICE_A_DEST_AUTO_MAX_BYTES];
+	bool off = info->attrs[SLUICE_A_DEST_AUTO_OFF];
+
+	if (!min && !max && !weight) {
+		if (off && !dest->auto_on) {
+			sluice_extack(info->extack, "%s is not sized automatically", dest->name);
+			return -EINVAL;
+		}
+		if (!off && dest->auto_on && info->attrs[SLUICE_A_DEST_REQUESTED_BYTES]) {
+			sluice_extack(info->extack,
+				      "%s is sized automatically; turn that off to give it a size",
+				      dest->name);
+			return -EBUSY;
+		}
+		return 0;
+	}
+	if (!min || !max || off || info->attrs[SLUICE_A_DEST_REQUESTED_BYTES]) {
+		NL_SET_ERR_MSG(info->extack,
+			       "automatic sizing takes a floor and a ceiling, and no size besides");
+		return -EINVAL;
+	}
+	c->min_bytes = nla_get_u64(min);
+	c->max_bytes = nla_get_u64(max);
+	c->weight = weight ? nla_get_u32(weight) : 1;
+	return sluice_auto_check(dest, c, info->extack);
+}
+
+/* Everything that can be refused without trying it. */
+static int sluice_nl_check_set(struct sluice_dest *dest, struct genl_info *info,
+			       struct sluice_auto_config *c)
+{
+	struct nlattr *drain = info->attrs[SLUICE_A_DEST_DRAIN_TIMEOUT_MS];
+	struct nlattr *quiesce = info->attrs[SLUICE_A_DEST_QUIESCE];
+	int err;
+
+	if (drain && (nla_get_u32(drain) < SLUICE_DRAIN_TIMEOUT_MIN ||
+		      nla_get_u32(drain) > SLUICE_DRAIN_TIMEOUT_MAX)) {
+		sluice_extack(info->extack, "drain timeout must be %u to %u ms",
+			      SLUICE_DRAIN_TIMEOUT_MIN, SLUICE_DRAIN_TIMEOUT_MAX);
+		return -ERANGE;
+	}
+	err = sluice_nl_check_auto(dest, info, c);
+	if (err || !quiesce)
+		return err;
+	if (info->attrs[SLUICE_A_DEST_REQUESTED_BYTES]) {
+		NL_SET_ERR_MSG(info->extack, "one of quiesce and size at a time");
+		return -EINVAL;
+	}
+	return sluice_quiesce_check(dest, nla_get_u32(quiesce), info->extack);
+}
+
+static int sluice_nl_set(struct sluice_dest *dest, struct genl_info *info)
 {
 	struct nlattr *drain = info->attrs[SLUICE_A_DEST_DRAIN_TIMEOUT_MS];
 	struct nlattr *size = info->attrs[SLUICE_A_DEST_REQUESTED_BYTES];
-	struct net_device *old_port;
+	struct nlattr *quiesce = info->attrs[SLUICE_A_DEST_QUIESCE];
+	struct net_device *old_port = dest->port;
+	struct sluice_auto_config c = {};
+	int err;
+
+	err = sluice_nl_check_set(dest, info, &c);
+	if (err)
+		return err;
+	/* kept while a refused size may still bring it back */
+	dev_hold(old_port);
+	err = sluice_nl_set_port(dest, info);
+	if (!err && size) {
+		err = sluice_dest_resize(dest, nla_get_u64(size), info->extack);
+		if (err && dest->port != old_port)
+			sluice_port_bind(dest, old_port, NULL);
+	}
+	dev_put(old_port);
+	if (err)
+		return err;
+	if (drain)
+		WRITE_ONCE(dest->drain_ms, nla_get_u32(drain));
+	if (c.weight)
+		sluice_auto_set(dest, &c);
+	else if (info->attrs[SLUICE_A_DEST_AUTO_OFF])
+		sluice_auto_set(dest, NULL);
+	if (quiesce)
+		sluice_quiesce_set(dest, nla_get_u32(quiesce));
+	return 0;
+}
+
+int sluice_nl_dest_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
 	struct sluice_dest *dest;
 	int err;
 
@@ -321,31 +407,11 @@ int sluice_nl_dest_set_doit(struct sk_buff *skb, struct genl_info *info)
 	dest = sluice_nl_find(info);
 	if (IS_ERR(dest)) {
 		err = PTR_ERR(dest);
-		goto out;
+	} else {
+		mutex_lock(&dest->lock);
+		err = sluice_nl_set(dest, info);
+		mutex_unlock(&dest->lock);
 	}
-	if (drain && (nla_get_u32(drain) < SLUICE_DRAIN_TIMEOUT_MIN ||
-		      nla_get_u32(drain) > SLUICE_DRAIN_TIMEOUT_MAX)) {
-		sluice_extack(info->extack, "drain timeout must be %u to %u ms",
-			      SLUICE_DRAIN_TIMEOUT_MIN, SLUICE_DRAIN_TIMEOUT_MAX);
-		err = -ERANGE;
-		goto out;
-	}
-
-	mutex_lock(&dest->lock);
-	/* kept while a refused size may still bring it back */
-	old_port = dest->port;
-	dev_hold(old_port);
-	err = sluice_nl_set_port(dest, info);
-	if (!err && size) {
-		err = sluice_dest_resize(dest, nla_get_u64(size), info->extack);
-		if (err && dest->port != old_port)
-			sluice_port_bind(dest, old_port, NULL);
-	}
-	if (!err && drain)
-		WRITE_ONCE(dest->drain_ms, nla_get_u32(drain));
-	dev_put(old_port);
-	mutex_unlock(&dest->lock);
-out:
 	mutex_unlock(&sluice_dests_lock);
 	rtnl_unlock();
 	return err;
@@ -452,74 +518,4 @@ int sluice_nl_port_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	mutex_unlock(&sluice_dests_lock);
 	rtnl_unlock();
 	return skb->len ?: err;
-}
-
-static void sluice_event_send(struct sluice_dest *dest, u32 type, const char *text, bool segment,
-			      u32 slot, u32 state)
-{
-	struct sk_buff *skb;
-	struct net *net;
-	void *hdr;
-
-	if (dest->dev->reg_state != NETREG_REGISTERED)
-		return;
-	/* the namespace may be on its way out, and take the interface out of itself */
-	rcu_read_lock();
-	net = maybe_get_net(dev_net(dest->dev));
-	rcu_read_unlock();
-	if (!net)
-		return;
-	skb = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
-	if (!skb)
-		goto put;
-	hdr = genlmsg_put(skb, 0, 0, &sluice_nl_family, 0, SLUICE_CMD_EVENT);
-	if (!hdr)
-		goto free;
-	if (nla_put_u32(skb, SLUICE_A_EVENT_TYPE, type) ||
-	    nla_put_u32(skb, SLUICE_A_EVENT_IFINDEX, dest->dev->ifindex) ||
-	    nla_put_string(skb, SLUICE_A_EVENT_NAME, dest->name) ||
-	    (text && text[0] && nla_put_string(skb, SLUICE_A_EVENT_TEXT, text)) ||
-	    nla_put_u64_64bit(skb, SLUICE_A_EVENT_REQUESTED_BYTES,
-			      (u64)READ_ONCE(dest->requested) << SLUICE_SHM_SEGMENT_SHIFT,
-			      SLUICE_A_EVENT_PAD) ||
-	    nla_put_u64_64bit(skb, SLUICE_A_EVENT_PLUGGED_BYTES, sluice_segments_plugged(dest),
-			      SLUICE_A_EVENT_PAD) ||
-	    (segment && (nla_put_u32(skb, SLUICE_A_EVENT_SLOT, slot) ||
-			 nla_put_u32(skb, SLUICE_A_EVENT_SEGMENT_STATE, state))))
-		goto free;
-	genlmsg_end(skb, hdr);
-	/* nobody listening is no error */
-	genlmsg_multicast_netns(&sluice_nl_family, net, skb, 0, SLUICE_NLGRP_EVENTS, GFP_KERNEL);
-	goto put;
-free:
-	nlmsg_free(skb);
-put:
-	put_net(net);
-}
-
-/**
- * sluice_event() - tell listeners in the destination's network namespace
- * @dest: the destination
- * @type: enum sluice_event_type
- * @text: for a person, or NULL
- *
- * Context: process.
- */
-void sluice_event(struct sluice_dest *dest, u32 type, const char *text)
-{
-	sluice_event_send(dest, type, text, false, 0, 0);
-}
-
-/**
- * sluice_event_segment() - the same about one segment
- * @dest: the destination
- * @type: enum sluice_event_type
- * @slot: window slot
- * @state: its state now
- * @text: for a person, or NULL
- */
-void sluice_event_segment(struct sluice_dest *dest, u32 type, u32 slot, u32 state,
-			  const char *text)
-{
-	sluice_event_send(dest, type, text, true, slot, state);
 }

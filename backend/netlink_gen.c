@@ -17,18 +17,33 @@ static const struct nla_policy sluice_dest_get_nl_policy[SLUICE_A_DEST_NAME + 1]
 };
 
 /* SLUICE_CMD_DEST_SET - do */
-static const struct nla_policy sluice_dest_set_nl_policy[SLUICE_A_DEST_PORT + 1] = {
+static const struct nla_policy sluice_dest_set_nl_policy[SLUICE_A_DEST_AUTO_OFF + 1] = {
 	[SLUICE_A_DEST_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
 	[SLUICE_A_DEST_NAME] = { .type = NLA_NUL_STRING, .len = SLUICE_NAME_MAX, },
 	[SLUICE_A_DEST_REQUESTED_BYTES] = { .type = NLA_U64, },
 	[SLUICE_A_DEST_DRAIN_TIMEOUT_MS] = { .type = NLA_U32, },
 	[SLUICE_A_DEST_PORT] = { .type = NLA_NUL_STRING, .len = SLUICE_PORT_NAME_MAX, },
+	[SLUICE_A_DEST_QUIESCE] = NLA_POLICY_MAX(NLA_U32, 2),
+	[SLUICE_A_DEST_AUTO_MIN_BYTES] = { .type = NLA_U64, },
+	[SLUICE_A_DEST_AUTO_MAX_BYTES] = { .type = NLA_U64, },
+	[SLUICE_A_DEST_AUTO_WEIGHT] = { .type = NLA_U32, },
+	[SLUICE_A_DEST_AUTO_OFF] = { .type = NLA_FLAG, },
 };
 
 /* SLUICE_CMD_PORT_GET - do */
 static const struct nla_policy sluice_port_get_nl_policy[SLUICE_A_PORT_NAME + 1] = {
 	[SLUICE_A_PORT_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
 	[SLUICE_A_PORT_NAME] = { .type = NLA_NUL_STRING, .len = SLUICE_PORT_NAME_MAX, },
+};
+
+/* SLUICE_CMD_BUDGET_GET - do */
+static const struct nla_policy sluice_budget_get_nl_policy[SLUICE_A_BUDGET_PAD + 1] = {
+};
+
+/* SLUICE_CMD_BUDGET_SET - do */
+static const struct nla_policy sluice_budget_set_nl_policy[SLUICE_A_BUDGET_NO_LIMIT + 1] = {
+	[SLUICE_A_BUDGET_LIMIT_BYTES] = { .type = NLA_U64, },
+	[SLUICE_A_BUDGET_NO_LIMIT] = { .type = NLA_FLAG, },
 };
 
 /* Ops table for sluice */
@@ -44,7 +59,7 @@ static const struct genl_ops sluice_nl_ops[] = {
 		.cmd		= SLUICE_CMD_DEST_SET,
 		.doit		= sluice_nl_dest_set_doit,
 		.policy		= sluice_dest_set_nl_policy,
-		.maxattr	= SLUICE_A_DEST_PORT,
+		.maxattr	= SLUICE_A_DEST_AUTO_OFF,
 		.flags		= GENL_ADMIN_PERM,
 	},
 	{
@@ -53,6 +68,19 @@ static const struct genl_ops sluice_nl_ops[] = {
 		.dumpit		= sluice_nl_port_get_dumpit,
 		.policy		= sluice_port_get_nl_policy,
 		.maxattr	= SLUICE_A_PORT_NAME,
+	},
+	{
+		.cmd		= SLUICE_CMD_BUDGET_GET,
+		.doit		= sluice_nl_budget_get_doit,
+		.policy		= sluice_budget_get_nl_policy,
+		.maxattr	= SLUICE_A_BUDGET_PAD,
+	},
+	{
+		.cmd		= SLUICE_CMD_BUDGET_SET,
+		.doit		= sluice_nl_budget_set_doit,
+		.policy		= sluice_budget_set_nl_policy,
+		.maxattr	= SLUICE_A_BUDGET_NO_LIMIT,
+		.flags		= GENL_ADMIN_PERM,
 	},
 };
 

@@ -16,6 +16,8 @@ int sluice_nl_dest_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int sluice_nl_dest_set_doit(struct sk_buff *skb, struct genl_info *info);
 int sluice_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info);
 int sluice_nl_port_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int sluice_nl_budget_get_doit(struct sk_buff *skb, struct genl_info *info);
+int sluice_nl_budget_set_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	SLUICE_NLGRP_EVENTS,

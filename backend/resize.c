@@ -20,7 +20,7 @@ static u32 sluice_segments_wanted(struct sluice_dest *dest)
 
 	mutex_lock(&dest->lock);
 	if (dest->session && !dest->detaching && dest->ch->features & SLUICE_SHM_F_REGION)
-		want = dest->requested;
+		want = dest->quiesce == SLUICE_QUIESCE_STATE_RUNNING ? dest->requested : 0;
 	mutex_unlock(&dest->lock);
 	return want;
 }
@@ -59,6 +59,20 @@ static u32 sluice_segments_vacant(struct sluice_dest *dest, u32 from, bool *leav
 	return vacant;
 }
 
+/* A guest that gives nothing back shall not make the driver domain lose ever more. */
+static bool sluice_quarantine_full(struct sluice_dest *dest, char *text, size_t text_bytes)
+{
+	u32 own = sluice_segments_count(dest, SLUICE_SEGMENT_QUARANTINED);
+	u32 all = atomic_read(&sluice_nr_quarantined);
+
+	if (!own || all < sluice_quarantine_max())
+		return false;
+	snprintf(text, text_bytes,
+		 "%u MiB are in quarantine, %u of them because of this guest: no more until they are back",
+		 all * (SLUICE_SHM_SEGMENT_BYTES >> 20), own * (SLUICE_SHM_SEGMENT_BYTES >> 20));
+	return true;
+}
+
 /* Return: 0, -EAGAIN to try again when memory on its way out is back, or why not. */
 static int sluice_segments_grow(struct sluice_dest *dest, char *text, size_t text_bytes)
 {
@@ -69,6 +83,8 @@ static int sluice_segments_grow(struct sluice_dest *dest, char *text, size_t tex
 	while (sluice_segments_count(dest, SLUICE_SEGMENT_ACTIVE) < sluice_segments_wanted(dest)) {
 		if (sluice_segments_wanted(dest) == U32_MAX)
 			return 0;
+		if (sluice_quarantine_full(dest, text, text_bytes))
+			return -EDQUOT;
 		slot = sluice_segments_vacant(dest, from, &leaving);
 		if (slot == sluice_win(dest)->nr_slots) {
 			snprintf(text, text_bytes,
@@ -142,6 +158,8 @@ static void sluice_resize_work(struct work_struct *work)
 		 want == sluice_segments_wanted(dest))
 		sluice_resize_end(dest, NULL);
 
+	sluice_quiesce_look(dest);
+
 	mutex_lock(&dest->lock);
 	if (!dest->detaching && step != SLUICE_STEP_NONE)
 		queue_delayed_work(system_unbound_wq, &dest->resize_work,
@@ -150,7 +168,8 @@ static void sluice_resize_work(struct work_struct *work)
 	mutex_unlock(&dest->lock);
 }
 
-static void sluice_resize_kick(struct sluice_dest *dest)
+/* The work shall look at what is wanted; dest->lock held. */
+void sluice_resize_kick(struct sluice_dest *dest)
 {
 	lockdep_assert_held(&dest->lock);
 	if (!dest->detaching)
@@ -207,6 +226,10 @@ int sluice_dest_resize(struct sluice_dest *dest, u64 bytes, struct netlink_ext_a
 	if (dest->detaching) {
 		sluice_extack(extack, "%s is going away", dest->name);
 		return -ENODEV;
+	}
+	if (dest->quiesce != SLUICE_QUIESCE_STATE_RUNNING) {
+		sluice_extack(extack, "%s is quiesced; resume it first", dest->name);
+		return -EBUSY;
 	}
 	if (bytes & (SLUICE_SHM_SEGMENT_BYTES - 1)) {
 		sluice_extack(extack, "size must be a multiple of %u MiB; next are %lluM and %lluM",
@@ -276,7 +299,8 @@ void sluice_segments_up(struct sluice_dest *dest)
 	mutex_lock(&dest->lock);
 	dest->gave_up = false;
 	dest->refused[0] = 0;
-	dest->resizing = dest->requested && dest->ch->features & SLUICE_SHM_F_REGION;
+	dest->resizing = dest->requested && dest->ch->features & SLUICE_SHM_F_REGION &&
+			 dest->quiesce == SLUICE_QUIESCE_STATE_RUNNING;
 	sluice_resize_kick(dest);
 	mutex_unlock(&dest->lock);
 }
@@ -328,6 +352,8 @@ void sluice_segments_exit(struct sluice_dest *dest)
 		state = sluice_segment_state(dest, slot);
 		if (state == SLUICE_SEGMENT_ABSENT)
 			continue;
+		if (state == SLUICE_SEGMENT_QUARANTINED)
+			atomic_dec(&sluice_nr_quarantined);
 		netdev_warn(dest->dev, "segment %u: %s while the channel goes; its memory is left to %s\n",
 			    slot, sluice_segment_name(state), dest->ch->ops->name);
 		dest->ch->ops->segment_free(dest->ch, slot);

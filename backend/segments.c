@@ -13,6 +13,14 @@
 #define SLUICE_ADD_TIMEOUT_MS	5000
 #define SLUICE_SEGMENT_PAGES	(SLUICE_SHM_SEGMENT_BYTES / PAGE_SIZE)
 
+atomic_t sluice_nr_quarantined = ATOMIC_INIT(0);
+
+/* sluice_quarantine_max() - so many in quarantine are enough */
+u64 sluice_quarantine_max(void)
+{
+	return READ_ONCE(sluice_quarantine_max_mb) / (SLUICE_SHM_SEGMENT_BYTES >> 20);
+}
+
 /**
  * sluice_segment_state() - enum sluice_segment_state of a window slot
  * @dest: the destination
@@ -38,6 +46,10 @@ static void sluice_segment_set(struct sluice_dest *dest, u32 slot, u32 state)
 		atomic_inc(&dest->nr_retiring);
 	if (old == SLUICE_SEGMENT_RETIRING)
 		atomic_dec(&dest->nr_retiring);
+	if (state == SLUICE_SEGMENT_QUARANTINED)
+		atomic_inc(&sluice_nr_quarantined);
+	if (old == SLUICE_SEGMENT_QUARANTINED)
+		atomic_dec(&sluice_nr_quarantined);
 	sluice_event_segment(dest, SLUICE_EVENT_TYPE_SEGMENT_STATE, slot, state, NULL);
 }
 
@@ -64,6 +76,34 @@ u32 sluice_segment_pages_out(struct sluice_dest *dest, u32 slot)
 	u32 refs = sluice_segment_refs(dest, slot);
 
 	return refs - min(refs, dest->segment[slot].base_refs);
+}
+
+/**
+ * sluice_segment_holder() - who keeps a segment that is on its way out
+ * @dest: the destination
+ * @slot: of the segment
+ *
+ * Context: dest->lock. Return: for a person, or NULL if nobody does.
+ */
+const char *sluice_segment_holder(struct sluice_dest *dest, u32 slot)
+{
+	switch (sluice_segment_state(dest, slot)) {
+	case SLUICE_SEGMENT_RETIRING:
+	case SLUICE_SEGMENT_QUARANTINED:
+		if (!dest->segment[slot].told)
+			return "the guest, which does not read its messages";
+		if (!dest->segment[slot].retired)
+			return "the guest, which has not answered";
+		fallthrough;
+	case SLUICE_SEGMENT_DRAINED:
+		if (sluice_segment_pages_out(dest, slot))
+			return "frames on their way out of the driver domain";
+		fallthrough;
+	case SLUICE_SEGMENT_QUIESCED:
+		return "the guest, which still maps it";
+	default:
+		return NULL;
+	}
 }
 
 static void sluice_segment_free(struct sluice_dest *dest, u32 slot)

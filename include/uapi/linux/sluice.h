@@ -13,6 +13,7 @@
 #define SLUICE_PORT_NAME_MAX		15
 #define SLUICE_DRAIN_TIMEOUT_MIN	10
 #define SLUICE_DRAIN_TIMEOUT_MAX	600000
+#define SLUICE_AUTO_WEIGHT_MAX		1000
 
 /**
  * enum sluice_dest_state - where a destination stands with its guest
@@ -70,6 +71,23 @@ enum sluice_segment_life {
 };
 
 /**
+ * enum sluice_quiesce_state - is the region being emptied, or empty?
+ * @SLUICE_QUIESCE_STATE_RUNNING: segments are in use as usual
+ * @SLUICE_QUIESCE_STATE_QUIESCING: every data segment is on its way out
+ * @SLUICE_QUIESCE_STATE_QUIESCED: none is left, the region behind the control
+ *   segment may be unmapped
+ */
+enum sluice_quiesce_state {
+	SLUICE_QUIESCE_STATE_RUNNING,
+	SLUICE_QUIESCE_STATE_QUIESCING,
+	SLUICE_QUIESCE_STATE_QUIESCED,
+
+	/* private: */
+	__SLUICE_QUIESCE_STATE_MAX,
+	SLUICE_QUIESCE_STATE_MAX = (__SLUICE_QUIESCE_STATE_MAX - 1)
+};
+
+/**
  * enum sluice_event_type - what an event tells
  * @SLUICE_EVENT_TYPE_DEST_NEW: a destination appeared
  * @SLUICE_EVENT_TYPE_DEST_GONE: a destination went away
@@ -83,6 +101,11 @@ enum sluice_segment_life {
  * @SLUICE_EVENT_TYPE_QUARANTINED: a segment could not be taken back; text says
  *   what to do
  * @SLUICE_EVENT_TYPE_RELEASED: a quarantined segment was given back
+ * @SLUICE_EVENT_TYPE_AUTO: automatic sizing asked for another size; text says
+ *   why
+ * @SLUICE_EVENT_TYPE_QUIESCED: no data segment is left, the region may be
+ *   unmapped
+ * @SLUICE_EVENT_TYPE_RESUMED: the requested size counts again
  */
 enum sluice_event_type {
 	SLUICE_EVENT_TYPE_DEST_NEW,
@@ -95,6 +118,9 @@ enum sluice_event_type {
 	SLUICE_EVENT_TYPE_SEGMENT_STATE,
 	SLUICE_EVENT_TYPE_QUARANTINED,
 	SLUICE_EVENT_TYPE_RELEASED,
+	SLUICE_EVENT_TYPE_AUTO,
+	SLUICE_EVENT_TYPE_QUIESCED,
+	SLUICE_EVENT_TYPE_RESUMED,
 
 	/* private: */
 	__SLUICE_EVENT_TYPE_MAX,
@@ -127,6 +153,12 @@ enum {
 	SLUICE_A_DEST_QUARANTINED_BYTES,
 	SLUICE_A_DEST_SEGMENT,
 	SLUICE_A_DEST_STATS,
+	SLUICE_A_DEST_QUIESCE,
+	SLUICE_A_DEST_AUTO_MIN_BYTES,
+	SLUICE_A_DEST_AUTO_MAX_BYTES,
+	SLUICE_A_DEST_AUTO_WEIGHT,
+	SLUICE_A_DEST_AUTO_OFF,
+	SLUICE_A_DEST_AUTO_REASON,
 
 	__SLUICE_A_DEST_MAX,
 	SLUICE_A_DEST_MAX = (__SLUICE_A_DEST_MAX - 1)
@@ -138,6 +170,7 @@ enum {
 	SLUICE_A_SEGMENT_EPOCH,
 	SLUICE_A_SEGMENT_PAGES_OUT,
 	SLUICE_A_SEGMENT_AGE_MS,
+	SLUICE_A_SEGMENT_HOLDER,
 
 	__SLUICE_A_SEGMENT_MAX,
 	SLUICE_A_SEGMENT_MAX = (__SLUICE_A_SEGMENT_MAX - 1)
@@ -187,6 +220,20 @@ enum {
 };
 
 enum {
+	SLUICE_A_BUDGET_PAD = 1,
+	SLUICE_A_BUDGET_LIMIT_BYTES,
+	SLUICE_A_BUDGET_NO_LIMIT,
+	SLUICE_A_BUDGET_FLOOR_BYTES,
+	SLUICE_A_BUDGET_USED_BYTES,
+	SLUICE_A_BUDGET_DESTS,
+	SLUICE_A_BUDGET_QUARANTINED_BYTES,
+	SLUICE_A_BUDGET_QUARANTINE_MAX_BYTES,
+
+	__SLUICE_A_BUDGET_MAX,
+	SLUICE_A_BUDGET_MAX = (__SLUICE_A_BUDGET_MAX - 1)
+};
+
+enum {
 	SLUICE_A_EVENT_PAD = 1,
 	SLUICE_A_EVENT_TYPE,
 	SLUICE_A_EVENT_IFINDEX,
@@ -206,6 +253,8 @@ enum {
 	SLUICE_CMD_DEST_SET,
 	SLUICE_CMD_PORT_GET,
 	SLUICE_CMD_EVENT,
+	SLUICE_CMD_BUDGET_GET,
+	SLUICE_CMD_BUDGET_SET,
 
 	__SLUICE_CMD_MAX,
 	SLUICE_CMD_MAX = (__SLUICE_CMD_MAX - 1)
