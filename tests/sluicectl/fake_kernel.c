@@ -38,6 +38,7 @@ static struct {
 	uint32_t drain_ms;
 	char port[16];
 	bool resizing, refused;
+	uint32_t quiesce;
 	unsigned int looks;
 } guest1 = { .drain_ms = 5000 };
 
@@ -127,6 +128,17 @@ static void step(void)
 		raise(SIGINT);
 	if (mode("other") && guest1.looks == 3)
 		guest1.requested = 4 * SEGMENT;
+	if (guest1.quiesce == SLUICE_QUIESCE_STATE_QUIESCING && !mode("stuck")) {
+		if (guest1.plugged)
+			guest1.plugged -= SEGMENT;
+		else
+			guest1.quiesce = SLUICE_QUIESCE_STATE_QUIESCED;
+		raise_event(guest1.plugged ? SLUICE_EVENT_TYPE_SEGMENT_STATE :
+					     SLUICE_EVENT_TYPE_QUIESCED, NULL);
+		return;
+	}
+	if (mode("resumed") && guest1.looks == 3)
+		guest1.quiesce = SLUICE_QUIESCE_STATE_RUNNING;
 	if (!guest1.resizing || mode("stuck") || mode("waiting"))
 		return;
 	if (mode("refuse") && guest1.plugged == 2 * SEGMENT) {
@@ -173,6 +185,13 @@ static void put_dest(struct mnl_socket *s, unsigned int seq, bool first, bool du
 		mnl_attr_put_strz(nlh, SLUICE_A_DEST_REFUSED_REASON, "no memory on node 0");
 	if (first && guest1.port[0])
 		mnl_attr_put_strz(nlh, SLUICE_A_DEST_PORT, guest1.port);
+	mnl_attr_put_u32(nlh, SLUICE_A_DEST_QUIESCE, first ? guest1.quiesce : 0);
+	if (first && mode("auto")) {
+		mnl_attr_put_u64(nlh, SLUICE_A_DEST_AUTO_MIN_BYTES, SEGMENT);
+		mnl_attr_put_u64(nlh, SLUICE_A_DEST_AUTO_MAX_BYTES, 8 * SEGMENT);
+		mnl_attr_put_u32(nlh, SLUICE_A_DEST_AUTO_WEIGHT, 3);
+		mnl_attr_put_strz(nlh, SLUICE_A_DEST_AUTO_REASON, "2M to 4M: quiet");
+	}
 	nest = mnl_attr_nest_start(nlh, SLUICE_A_DEST_STATS);
 	for (i = SLUICE_A_STATS_PAD + 1; i <= SLUICE_A_STATS_MAX; i++)
 		mnl_attr_put_u64(nlh, i, UINT64_MAX - i);
@@ -180,7 +199,11 @@ static void put_dest(struct mnl_socket *s, unsigned int seq, bool first, bool du
 	for (i = 0; first && !dump && i < guest1.plugged / SEGMENT; i++) {
 		nest = mnl_attr_nest_start(nlh, SLUICE_A_DEST_SEGMENT);
 		mnl_attr_put_u32(nlh, SLUICE_A_SEGMENT_SLOT, 1 + i);
-		mnl_attr_put_u32(nlh, SLUICE_A_SEGMENT_STATE, SLUICE_SEGMENT_LIFE_ACTIVE);
+		mnl_attr_put_u32(nlh, SLUICE_A_SEGMENT_STATE,
+				 guest1.quiesce ? SLUICE_SEGMENT_LIFE_RETIRING :
+						  SLUICE_SEGMENT_LIFE_ACTIVE);
+		if (guest1.quiesce)
+			mnl_attr_put_strz(nlh, SLUICE_A_SEGMENT_HOLDER, "the guest");
 		mnl_attr_nest_end(nlh, nest);
 	}
 	queue(s, nlh);
@@ -209,10 +232,63 @@ static void serve_family(struct mnl_socket *s, unsigned int seq)
 	answer_error(s, seq, 0, NULL);
 }
 
+/* What the real one says to a quiesce that does not fit; NULL if it does. */
+static const char *refuse_quiesce(uint32_t state)
+{
+	if (state == SLUICE_QUIESCE_STATE_RUNNING)
+		return guest1.quiesce || mode("quiet") ? NULL : "guest1 is not quiesced";
+	return guest1.quiesce || mode("quiet") ? "guest1 is quiesced already" : NULL;
+}
+
+static void serve_budget(struct mnl_socket *s, unsigned int seq, uint8_t cmd,
+			 const struct nlattr **a)
+{
+	char buf[256] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh;
+
+	if (cmd == SLUICE_CMD_BUDGET_SET) {
+		if (a[SLUICE_A_BUDGET_LIMIT_BYTES] &&
+		    mnl_attr_get_u64(a[SLUICE_A_BUDGET_LIMIT_BYTES]) < 4 * SEGMENT)
+			answer_error(s, seq, ERANGE, "below the floors, which make 8M");
+		else if (!a[SLUICE_A_BUDGET_LIMIT_BYTES] == !a[SLUICE_A_BUDGET_NO_LIMIT])
+			answer_error(s, seq, EINVAL, "neither or both");
+		else
+			answer_error(s, seq, 0, NULL);
+		return;
+	}
+	nlh = start_genl(buf, sizeof(buf), FAMILY, SLUICE_CMD_BUDGET_GET, seq);
+	if (!mode("unlimited"))
+		mnl_attr_put_u64(nlh, SLUICE_A_BUDGET_LIMIT_BYTES, 64 << 20);
+	mnl_attr_put_u64(nlh, SLUICE_A_BUDGET_USED_BYTES, 16 << 20);
+	mnl_attr_put_u64(nlh, SLUICE_A_BUDGET_FLOOR_BYTES, 8 << 20);
+	mnl_attr_put_u32(nlh, SLUICE_A_BUDGET_DESTS, 2);
+	mnl_attr_put_u64(nlh, SLUICE_A_BUDGET_QUARANTINED_BYTES, 2 << 20);
+	mnl_attr_put_u64(nlh, SLUICE_A_BUDGET_QUARANTINE_MAX_BYTES, 256 << 20);
+	queue(s, nlh);
+	answer_error(s, seq, 0, NULL);
+}
+
 static void serve_set(struct mnl_socket *s, unsigned int seq, const struct nlattr **a)
 {
+	const struct nlattr *quiesce = a[SLUICE_A_DEST_QUIESCE];
+
 	if (mode("eperm")) {
 		answer_error(s, seq, EPERM, NULL);
+	} else if (quiesce) {
+		const char *why = refuse_quiesce(mnl_attr_get_u32(quiesce));
+
+		answer_error(s, seq, why ? EINVAL : 0, why);
+		if (!why && mnl_attr_get_u32(quiesce)) {
+			guest1.quiesce = SLUICE_QUIESCE_STATE_QUIESCING;
+			guest1.plugged = 2 * SEGMENT;
+		}
+	} else if (a[SLUICE_A_DEST_AUTO_MIN_BYTES] &&
+		   (mnl_attr_get_u64(a[SLUICE_A_DEST_AUTO_MIN_BYTES]) != 1 << 20 ||
+		    mnl_attr_get_u64(a[SLUICE_A_DEST_AUTO_MAX_BYTES]) != 64 << 20 ||
+		    !mnl_attr_get_u32(a[SLUICE_A_DEST_AUTO_WEIGHT]))) {
+		answer_error(s, seq, ERANGE, "not as it was typed");
+	} else if (a[SLUICE_A_DEST_AUTO_OFF] && !mode("auto")) {
+		answer_error(s, seq, EINVAL, "guest1 is not sized automatically");
 	} else if (guest1.resizing || mode("busy")) {
 		answer_error(s, seq, EBUSY, "a resize of guest1 is under way");
 	} else if (a[SLUICE_A_DEST_REQUESTED_BYTES] &&
@@ -244,6 +320,10 @@ static void serve(struct mnl_socket *s, const struct nlmsghdr *nlh)
 			a[mnl_attr_get_type(attr)] = attr;
 	if (genl->cmd == SLUICE_CMD_PORT_GET) {
 		answer_done(s, seq);
+		return;
+	}
+	if (genl->cmd == SLUICE_CMD_BUDGET_GET || genl->cmd == SLUICE_CMD_BUDGET_SET) {
+		serve_budget(s, seq, genl->cmd, a);
 		return;
 	}
 	if ((nlh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP) {

@@ -31,13 +31,15 @@ _sluicectl_dest_set()
 	fi
 	case $prev in
 	dev) _sluicectl_netdevs ;;
-	size) echo 0 2M 8M 32M ;;
+	size | min | max) echo 0 2M 8M 32M ;;
+	auto) echo min off ;;
+	weight) echo 1 2 10 ;;
 	drain-timeout | timeout) echo 1s 5s 30s ;;
 	port)
 		echo none
 		_sluicectl_netdevs
 		;;
-	*) echo size drain-timeout port nowait timeout ;;
+	*) echo size auto min max weight drain-timeout port nowait timeout ;;
 	esac
 }
 
@@ -75,11 +77,15 @@ _sluicectl()
 	done
 
 	case ${#plain[@]}:${plain[0]-}:${plain[1]-} in
-	0:*) list="dest port plan monitor xen help" ;;
-	1:dest:) list="show set help" ;;
+	0:*) list="dest port plan budget monitor xen help" ;;
+	1:dest:) list="show set quiesce resume help" ;;
 	1:port:) list="show help" ;;
+	1:budget:) list="show set help" ;;
 	1:plan:) list="help" ;;
 	1:monitor:) list="help $(_sluicectl_dests)" ;;
+	2:dest:quiesce | 2:dest:resume) list="dev $(_sluicectl_dests)" ;;
+	3:dest:quiesce) list="nowait timeout" ;;
+	2:budget:set) list="none 64M 256M 1G" ;;
 	2:dest:show) list="dev $(_sluicectl_dests)" ;;
 	3:dest:show) [[ $prev != dev ]] || list=$(_sluicectl_netdevs) ;;
 	2:port:show) list=$(_sluicectl_ports) ;;

@@ -44,6 +44,11 @@ static const struct field dest_fields[SLUICE_A_DEST_MAX + 1] = {
 	[SLUICE_A_DEST_DRAIN_TIMEOUT_MS] = FIELD(struct dest, U32, drain_timeout_ms),
 	[SLUICE_A_DEST_PORT]		= FIELD(struct dest, TEXT, port),
 	[SLUICE_A_DEST_QUARANTINED_BYTES] = FIELD(struct dest, U64, quarantined_bytes),
+	[SLUICE_A_DEST_QUIESCE]		= FIELD(struct dest, U32, quiesce),
+	[SLUICE_A_DEST_AUTO_MIN_BYTES]	= FIELD(struct dest, U64, auto_min_bytes),
+	[SLUICE_A_DEST_AUTO_MAX_BYTES]	= FIELD(struct dest, U64, auto_max_bytes),
+	[SLUICE_A_DEST_AUTO_WEIGHT]	= FIELD(struct dest, U32, auto_weight),
+	[SLUICE_A_DEST_AUTO_REASON]	= FIELD(struct dest, TEXT, auto_reason),
 };
 
 static const struct field segment_fields[SLUICE_A_SEGMENT_MAX + 1] = {
@@ -52,6 +57,7 @@ static const struct field segment_fields[SLUICE_A_SEGMENT_MAX + 1] = {
 	[SLUICE_A_SEGMENT_EPOCH]	= FIELD(struct segment, U32, epoch),
 	[SLUICE_A_SEGMENT_PAGES_OUT]	= FIELD(struct segment, U32, pages_out),
 	[SLUICE_A_SEGMENT_AGE_MS]	= FIELD(struct segment, U32, age_ms),
+	[SLUICE_A_SEGMENT_HOLDER]	= FIELD(struct segment, TEXT, holder),
 };
 
 static const struct field port_fields[SLUICE_A_PORT_MAX + 1] = {
@@ -64,6 +70,16 @@ static const struct field port_fields[SLUICE_A_PORT_MAX + 1] = {
 	[SLUICE_A_PORT_NUMA_NODE]	= FIELD(struct port, U32, numa_node),
 	[SLUICE_A_PORT_IOMMU]		= FIELD(struct port, FLAG, iommu),
 	[SLUICE_A_PORT_COHERENT]	= FIELD(struct port, FLAG, coherent),
+};
+
+static const struct field budget_fields[SLUICE_A_BUDGET_MAX + 1] = {
+	[SLUICE_A_BUDGET_LIMIT_BYTES]	= FIELD(struct budget, U64, limit_bytes),
+	[SLUICE_A_BUDGET_FLOOR_BYTES]	= FIELD(struct budget, U64, floor_bytes),
+	[SLUICE_A_BUDGET_USED_BYTES]	= FIELD(struct budget, U64, used_bytes),
+	[SLUICE_A_BUDGET_DESTS]		= FIELD(struct budget, U32, dests),
+	[SLUICE_A_BUDGET_QUARANTINED_BYTES] = FIELD(struct budget, U64, quarantined_bytes),
+	[SLUICE_A_BUDGET_QUARANTINE_MAX_BYTES] =
+		FIELD(struct budget, U64, quarantine_max_bytes),
 };
 
 static const struct field event_fields[SLUICE_A_EVENT_MAX + 1] = {
@@ -237,17 +253,29 @@ void port_free(struct port *p)
 	memset(p, 0, sizeof(*p));
 }
 
-int event_decode(const struct nlmsghdr *nlh, struct event *e)
+/* A message whose attributes are all in one table. */
+static int flat_decode(const struct nlmsghdr *nlh, const struct field *fields, unsigned int max,
+		       void *object, size_t bytes, uint64_t *has)
 {
 	const struct nlattr *attr;
 
-	memset(e, 0, sizeof(*e));
+	memset(object, 0, bytes);
 	if (!long_enough(nlh))
 		return -EBADMSG;
 	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr))
-		if (field_store(event_fields, SLUICE_A_EVENT_MAX, attr, e, &e->has) < 0)
+		if (field_store(fields, max, attr, object, has) < 0)
 			return -EBADMSG;
 	return 0;
+}
+
+int budget_decode(const struct nlmsghdr *nlh, struct budget *b)
+{
+	return flat_decode(nlh, budget_fields, SLUICE_A_BUDGET_MAX, b, sizeof(*b), &b->has);
+}
+
+int event_decode(const struct nlmsghdr *nlh, struct event *e)
+{
+	return flat_decode(nlh, event_fields, SLUICE_A_EVENT_MAX, e, sizeof(*e), &e->has);
 }
 
 static const char *name_of(const char *const *names, size_t nr, uint32_t value)
@@ -289,6 +317,17 @@ const char *segment_life_name(uint32_t state)
 	return NAME_OF(names, state);
 }
 
+const char *quiesce_state_name(uint32_t state)
+{
+	static const char *const names[] = {
+		[SLUICE_QUIESCE_STATE_RUNNING]	 = "running",
+		[SLUICE_QUIESCE_STATE_QUIESCING] = "quiescing",
+		[SLUICE_QUIESCE_STATE_QUIESCED]	 = "quiesced",
+	};
+
+	return NAME_OF(names, state);
+}
+
 const char *event_type_name(uint32_t type)
 {
 	static const char *const names[] = {
@@ -302,6 +341,9 @@ const char *event_type_name(uint32_t type)
 		[SLUICE_EVENT_TYPE_SEGMENT_STATE] = "segment-state",
 		[SLUICE_EVENT_TYPE_QUARANTINED]	= "quarantined",
 		[SLUICE_EVENT_TYPE_RELEASED]	= "released",
+		[SLUICE_EVENT_TYPE_AUTO]	= "auto",
+		[SLUICE_EVENT_TYPE_QUIESCED]	= "quiesced",
+		[SLUICE_EVENT_TYPE_RESUMED]	= "resumed",
 	};
 
 	return NAME_OF(names, type);

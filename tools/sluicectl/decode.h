@@ -26,6 +26,7 @@ struct segment {
 	uint32_t epoch;
 	uint32_t pages_out;
 	uint32_t age_ms;
+	char holder[NAME_TEXT];
 };
 
 struct dest {
@@ -52,6 +53,11 @@ struct dest {
 	uint32_t drain_timeout_ms;
 	char port[NAME_TEXT];
 	uint64_t quarantined_bytes;
+	uint32_t quiesce;
+	uint64_t auto_min_bytes;
+	uint64_t auto_max_bytes;
+	uint32_t auto_weight;
+	char auto_reason[REASON_TEXT];
 	uint64_t has_stats;		/* HAS(SLUICE_A_STATS_*) */
 	uint64_t stats[SLUICE_A_STATS_MAX + 1];
 	unsigned int nr_segments;
@@ -73,6 +79,16 @@ struct port {
 	char (*dests)[NAME_TEXT];	/* port_free() */
 };
 
+struct budget {
+	uint64_t has;			/* HAS(SLUICE_A_BUDGET_*) */
+	uint64_t limit_bytes;
+	uint64_t floor_bytes;
+	uint64_t used_bytes;
+	uint32_t dests;
+	uint64_t quarantined_bytes;
+	uint64_t quarantine_max_bytes;
+};
+
 struct event {
 	uint64_t has;			/* HAS(SLUICE_A_EVENT_*) */
 	uint32_t type;
@@ -90,6 +106,7 @@ int dest_decode(const struct nlmsghdr *nlh, struct dest *d);
 void dest_free(struct dest *d);
 int port_decode(const struct nlmsghdr *nlh, struct port *p);
 void port_free(struct port *p);
+int budget_decode(const struct nlmsghdr *nlh, struct budget *b);
 int event_decode(const struct nlmsghdr *nlh, struct event *e);
 
 /**
@@ -105,6 +122,7 @@ void text_clean(char *dst, unsigned int dst_bytes, const char *src,
 /* Names of numbers; a number of a newer kernel gets NULL. */
 const char *dest_state_name(uint32_t state);
 const char *segment_life_name(uint32_t state);
+const char *quiesce_state_name(uint32_t state);
 const char *event_type_name(uint32_t type);
 const char *stats_name(unsigned int attr);	/* as in JSON, to_guest_frames */
 

@@ -18,14 +18,18 @@
 const char dest_help[] =
 "Usage: sluicectl [OPTIONS] dest show [NAME | dev NETDEV]\n"
 "       sluicectl dest set { NAME | dev NETDEV } SETTING...\n"
+"       sluicectl dest quiesce { NAME | dev NETDEV } [nowait | timeout TIME]\n"
+"       sluicectl dest resume { NAME | dev NETDEV }\n"
 "\n"
-"SETTING := { size SIZE | drain-timeout TIME | port { NETDEV | none } |\n"
-"             nowait | timeout TIME }\n"
+"SETTING := { size SIZE | auto AUTO | drain-timeout TIME |\n"
+"             port { NETDEV | none } | nowait | timeout TIME }\n"
+"AUTO    := { min SIZE max SIZE [weight N] | off }\n"
 "SIZE    := digits and K, M, G or T, a multiple of the segment (2M); 0 is legal\n"
 "TIME    := digits and ms, s or m\n"
 "\n"
 "A new size is waited for; \"nowait\" does not, \"timeout\" limits the wait, and\n"
-"Ctrl-C ends the wait, not the resize.\n";
+"Ctrl-C ends the wait, not the resize. \"quiesce\" moves all traffic to the control\n"
+"segment and ends when nothing else of the region is in use.\n";
 
 int dest_ref_parse(char ***args, struct dest_ref *ref)
 {
@@ -148,6 +152,8 @@ static struct json_object *json_segments(const struct dest *d)
 		json_number(o, "epoch", s->epoch);
 		json_number(o, "pages_out", s->pages_out);
 		json_number(o, "age_ms", s->age_ms);
+		if (s->holder[0])
+			json_text(o, "holder", s->holder);
 		json_append(list, o);
 	}
 	return list;
@@ -203,6 +209,12 @@ static struct json_object *json_dest(const struct dest *d)
 	TEXT_IF(REFUSED_REASON, "refused_reason", refused_reason);
 	NUMBER_IF(DRAIN_TIMEOUT_MS, "drain_timeout_ms", drain_timeout_ms);
 	TEXT_IF(PORT, "port", port);
+	if (d->has & HAS(SLUICE_A_DEST_QUIESCE))
+		json_enum(o, "quiesce", quiesce_state_name(d->quiesce), d->quiesce);
+	NUMBER_IF(AUTO_MIN_BYTES, "auto_min_bytes", auto_min_bytes);
+	NUMBER_IF(AUTO_MAX_BYTES, "auto_max_bytes", auto_max_bytes);
+	NUMBER_IF(AUTO_WEIGHT, "auto_weight", auto_weight);
+	TEXT_IF(AUTO_REASON, "auto_reason", auto_reason);
 	if (opt.stats) {
 		json_put(o, "stats", json_stats(d));
 		json_put(o, "segments", json_segments(d));
@@ -254,6 +266,7 @@ static void print_segments(const struct dest *d)
 
 		for (next = i + 1; next < d->nr_segments; next++)
 			if (d->segments[next].state != s->state ||
+			    strcmp(d->segments[next].holder, s->holder) ||
 			    d->segments[next].slot != s->slot + (next - i) ||
 			    d->segments[next].pages_out || s->pages_out)
 				break;
@@ -266,8 +279,39 @@ static void print_segments(const struct dest *d)
 		if (next == i + 1)
 			printf(" epoch %" PRIu32 " pages-out %" PRIu32 " for %s",
 			       s->epoch, s->pages_out, time_format(s->age_ms, age));
+		if (s->holder[0])
+			printf(", held by %s", s->holder);
 		putchar('\n');
 	}
+}
+
+/* How many are in which state, for those who do not look at each one. */
+static void print_states(const struct dest *d)
+{
+	unsigned int i, state, nr, seen = 0;
+
+	for (state = 0; state <= SLUICE_SEGMENT_LIFE_MAX; state++) {
+		for (nr = 0, i = 0; i < d->nr_segments; i++)
+			nr += d->segments[i].state == state;
+		if (nr)
+			printf("%s %u %s", seen++ ? "," : "    segments", nr,
+			       segment_life_name(state));
+	}
+	if (seen)
+		putchar('\n');
+}
+
+static void print_auto(const struct dest *d)
+{
+	char a[SIZE_TEXT], b[SIZE_TEXT], buf[16];
+
+	if (d->has & HAS(SLUICE_A_DEST_AUTO_MAX_BYTES))
+		printf("    auto min %s max %s weight %" PRIu32 "%s%s\n",
+		       size_format(d->auto_min_bytes, a), size_format(d->auto_max_bytes, b),
+		       d->auto_weight, d->auto_reason[0] ? ", last " : "", d->auto_reason);
+	if (d->quiesce != SLUICE_QUIESCE_STATE_RUNNING)
+		printf("    %s: traffic goes through the control segment\n",
+		       enum_text(quiesce_state_name(d->quiesce), d->quiesce, buf));
 }
 
 static void print_dest(const struct dest *d)
@@ -302,6 +346,7 @@ static void print_dest(const struct dest *d)
 		printf(" quarantined %s", size_format(d->quarantined_bytes, a));
 	printf(" drain-timeout %s sessions %" PRIu32 "\n",
 	       time_format(d->drain_timeout_ms, a), d->session_count);
+	print_auto(d);
 	if (d->broken_reason[0])
 		printf("    broken: %s\n", d->broken_reason);
 	if (d->refused_reason[0])
@@ -311,6 +356,8 @@ static void print_dest(const struct dest *d)
 	if (opt.stats) {
 		print_stats(d);
 		print_segments(d);
+	} else {
+		print_states(d);
 	}
 }
 
@@ -361,6 +408,8 @@ int dest_main(char **args)
 		{ "show", dest_show },
 		{ "list", dest_show },
 		{ "set",  dest_set },
+		{ "quiesce", dest_quiesce },
+		{ "resume", dest_resume },
 		{ "help", NULL },
 		{ NULL,   NULL },
 	};

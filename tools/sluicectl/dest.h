@@ -48,4 +48,31 @@ int dest_read(struct nl *nl, const struct dest_ref *ref, struct dest *d);
  */
 int dest_each(struct nl *nl, void (*one)(const struct dest *d, void *arg), void *arg);
 
+#define DEST_WAIT_DEFAULT_MS	(120 * 1000)
+
+/**
+ * struct dest_wait - a request whose end is waited for
+ * @ref: which destination
+ * @what: what goes on if the wait ends early, "the resize"
+ * @target: size to show beside the present one
+ * @ms: at most so long; 0: only request
+ * @request: sends it; returns an exit status
+ * @judge: -1 to go on, else the exit status, which has been told
+ * @late: the same when time is over, may be NULL
+ * @arg: for @request and @judge
+ */
+struct dest_wait {
+	const struct dest_ref *ref;
+	const char *what;
+	uint64_t target;
+	uint32_t ms;
+	int (*request)(struct nl *nl, const void *arg);
+	int (*judge)(const struct dest *d, const void *arg);
+	int (*late)(const struct dest *d, uint32_t ms);
+	const void *arg;
+};
+
+/* Return: an exit status; other than EXIT_OK it has been told. */
+int dest_wait(struct nl *nl, const struct dest_wait *w);
+
 #endif /* SLUICECTL_DEST_H */

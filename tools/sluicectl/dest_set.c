@@ -2,19 +2,13 @@
 /*
  * "dest set": one message with every setting, which the kernel takes whole or not at
  * all; then, for a size, wait for the end of the resize.
- *
- * The wait reads the destination's state; events only wake it up. So a lost event, a
- * resize that ended before the first look, and a tool that is killed all do no harm.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <libmnl/libmnl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "decode.h"
 #include "dest.h"
@@ -22,8 +16,7 @@
 #include "size.h"
 #include "sluicectl.h"
 
-#define WAIT_DEFAULT_MS	(120 * 1000)
-#define LOOK_MS		500	/* backstop if no event comes */
+enum automatic { AUTO_AS_IT_IS, AUTO_ON, AUTO_OFF };
 
 struct setting {
 	struct dest_ref ref;
@@ -32,28 +25,16 @@ struct setting {
 	bool has_drain;
 	uint32_t drain_ms;
 	const char *port;		/* NULL: as it is; "" unbinds */
+	enum automatic automatic;
+	uint64_t min, max;
+	uint32_t weight;
 	bool wait;
 	uint32_t wait_ms;
 };
 
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int sig)
+static int set_size(char ***args, struct setting *s)
 {
-	(void)sig;
-	interrupted = 1;
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
-}
-
-static int set_size(const char *value, struct setting *s)
-{
+	const char *value = *(*args)++;
 	const char *wrong = size_parse(value, &s->size);
 
 	if (wrong)
@@ -62,8 +43,9 @@ static int set_size(const char *value, struct setting *s)
 	return EXIT_OK;
 }
 
-static int set_drain(const char *value, struct setting *s)
+static int set_drain(char ***args, struct setting *s)
 {
+	const char *value = *(*args)++;
 	const char *wrong = time_parse(value, &s->drain_ms);
 	char a[SIZE_TEXT], b[SIZE_TEXT];
 
@@ -78,8 +60,10 @@ static int set_drain(const char *value, struct setting *s)
 	return EXIT_OK;
 }
 
-static int set_port(const char *value, struct setting *s)
+static int set_port(char ***args, struct setting *s)
 {
+	const char *value = *(*args)++;
+
 	if (!strcmp(value, "none")) {
 		s->port = "";
 		return EXIT_OK;
@@ -90,12 +74,71 @@ static int set_port(const char *value, struct setting *s)
 	return EXIT_OK;
 }
 
-static int set_timeout(const char *value, struct setting *s)
+static int set_timeout(char ***args, struct setting *s)
 {
+	const char *value = *(*args)++;
 	const char *wrong = time_parse(value, &s->wait_ms);
 
 	if (wrong)
 		return fail(EXIT_USAGE, "timeout '%s' %s", value, wrong);
+	if (!s->wait_ms)
+		return fail(EXIT_USAGE, "timeout '%s' waits for nothing: use nowait", value);
+	return EXIT_OK;
+}
+
+/* One number of "auto". */
+static int set_bound(const char *key, const char *value, struct setting *s)
+{
+	const char *wrong;
+	char *end;
+
+	if (!value)
+		return fail(EXIT_USAGE, "auto %s needs a value", key);
+	if (strcmp(key, "weight")) {
+		wrong = size_parse(value, strcmp(key, "min") ? &s->max : &s->min);
+		return wrong ? fail(EXIT_USAGE, "auto %s '%s' %s", key, value, wrong) : EXIT_OK;
+	}
+	errno = 0;
+	s->weight = strtoul(value, &end, 10);
+	if (errno || *end || value[0] < '0' || value[0] > '9' || strlen(value) > 4 ||
+	    !s->weight || s->weight > SLUICE_AUTO_WEIGHT_MAX)
+		return fail(EXIT_USAGE, "auto weight '%s' must be a number from 1 to %d", value,
+			    SLUICE_AUTO_WEIGHT_MAX);
+	return EXIT_OK;
+}
+
+static int set_auto(char ***args, struct setting *s)
+{
+	static const char *const keys[] = { "min", "max", "weight" };
+	char a[SIZE_TEXT], b[SIZE_TEXT];
+	unsigned int seen = 0, i;
+	int status;
+
+	if (!strcmp(**args, "off")) {
+		++*args;
+		s->automatic = AUTO_OFF;
+		return EXIT_OK;
+	}
+	s->weight = 1;
+	while (**args) {
+		for (i = 0; i < 3 && strcmp(**args, keys[i]); i++)
+			;
+		if (i == 3)
+			break;
+		if (seen & (1u << i))
+			return fail(EXIT_USAGE, "auto %s is given twice", keys[i]);
+		seen |= 1u << i;
+		status = set_bound(keys[i], *++*args, s);
+		if (status)
+			return status;
+		++*args;
+	}
+	if ((seen & 3) != 3)
+		return fail(EXIT_USAGE, "auto takes min SIZE max SIZE, or off");
+	if (s->min > s->max)
+		return fail(EXIT_USAGE, "auto: the floor, %s, is above the ceiling, %s",
+			    size_format(s->min, a), size_format(s->max, b));
+	s->automatic = AUTO_ON;
 	return EXIT_OK;
 }
 
@@ -103,9 +146,10 @@ static int settings_parse(char **args, struct setting *s)
 {
 	static const struct {
 		const char *name;
-		int (*set)(const char *value, struct setting *s);
+		int (*set)(char ***args, struct setting *s);
 	} keys[] = {
 		{ "size", set_size },
+		{ "auto", set_auto },
 		{ "drain-timeout", set_drain },
 		{ "port", set_port },
 		{ "timeout", set_timeout },
@@ -127,19 +171,21 @@ static int settings_parse(char **args, struct setting *s)
 				break;
 		if (i == nr)
 			return fail(EXIT_USAGE,
-				    "unknown setting '%s': use size, drain-timeout, port, nowait or timeout",
+				    "unknown setting '%s': use size, auto, drain-timeout, port, nowait or timeout",
 				    key);
 		if (seen & (1u << i))
 			return fail(EXIT_USAGE, "%s is given twice", key);
 		seen |= 1u << i;
 		if (!*args)
 			return fail(EXIT_USAGE, "%s needs a value", key);
-		status = keys[i].set(*args++, s);
+		status = keys[i].set(&args, s);
 		if (status)
 			return status;
 	}
-	if (!s->has_size && !s->has_drain && !s->port)
-		return fail(EXIT_USAGE, "nothing to set: give size, drain-timeout or port");
+	if (!s->has_size && !s->has_drain && !s->port && !s->automatic)
+		return fail(EXIT_USAGE, "nothing to set: give size, auto, drain-timeout or port");
+	if (s->has_size && s->automatic == AUTO_ON)
+		return fail(EXIT_USAGE, "give either a size or auto");
 	return EXIT_OK;
 }
 
@@ -157,45 +203,10 @@ static int size_check(const struct setting *s, const struct dest *d)
 		    size_format(s->size - over + d->segment_bytes, high));
 }
 
-static int request(struct nl *nl, const struct setting *s)
-{
-	struct nl_error error;
-	struct nlmsghdr *nlh;
-	int status;
-
-	nlh = nl_begin(nl, SLUICE_CMD_DEST_SET, false);
-	dest_ref_put(nlh, &s->ref);
-	if (s->has_size)
-		mnl_attr_put_u64(nlh, SLUICE_A_DEST_REQUESTED_BYTES, s->size);
-	if (s->has_drain)
-		mnl_attr_put_u32(nlh, SLUICE_A_DEST_DRAIN_TIMEOUT_MS, s->drain_ms);
-	if (s->port)
-		mnl_attr_put_strz(nlh, SLUICE_A_DEST_PORT, s->port);
-	status = nl_talk(nl, NULL, NULL, &error);
-	return status == EXIT_REFUSED ? nl_tell(&error) : status;
-}
-
-/* One line that follows the size; only on a terminal. */
-static void progress(const struct dest *d, uint64_t target, uint64_t *shown)
-{
-	char a[SIZE_TEXT], b[SIZE_TEXT];
-
-	if (d->plugged_bytes == *shown || !isatty(STDERR_FILENO))
-		return;
-	*shown = d->plugged_bytes;
-	fprintf(stderr, "\r\033[K%s: %s, going to %s", d->name,
-		size_format(d->plugged_bytes, a), size_format(target, b));
-}
-
-static void progress_end(uint64_t shown)
-{
-	if (shown != UINT64_MAX)
-		fputs("\r\033[K", stderr);
-}
-
 /* -1 as long as the resize goes on, else the exit status. */
-static int judge(const struct setting *s, const struct dest *d)
+static int judge(const struct dest *d, const void *arg)
 {
+	const struct setting *s = arg;
 	char a[SIZE_TEXT], b[SIZE_TEXT];
 
 	if (d->requested_bytes != s->size)
@@ -215,89 +226,53 @@ static int judge(const struct setting *s, const struct dest *d)
 	return EXIT_OK;
 }
 
-/* Until something happens, at most LOOK_MS. */
-static void pause_for_event(struct nl *events, const sigset_t *unblocked)
+static int request(struct nl *nl, const void *arg)
 {
-	const struct timespec look = { 0, LOOK_MS * 1000000L };
-	struct pollfd fd = { .fd = nl_fd(events), .events = POLLIN };
+	const struct setting *s = arg;
+	struct nlmsghdr *nlh = nl_begin(nl, SLUICE_CMD_DEST_SET, false);
 
-	if (ppoll(&fd, 1, &look, unblocked) <= 0)
-		return;
-	/* what they say is read from the destination itself */
-	while (nl_events_receive(events) > 0)
-		;
-}
-
-static int wait_resize(struct nl *nl, struct nl *events, const struct setting *s,
-		       const struct dest_ref *ref, const sigset_t *unblocked)
-{
-	uint64_t end = now_ms() + s->wait_ms, shown = UINT64_MAX;
-	char text[SIZE_TEXT];
-	int status, verdict;
-	struct dest d;
-
-	for (;;) {
-		status = dest_read(nl, ref, &d);
-		if (status)
-			return status;
-		progress(&d, s->size, &shown);
-		if (!d.resizing || interrupted || now_ms() >= end)
-			progress_end(shown);
-		verdict = judge(s, &d);
-		dest_free(&d);
-		if (verdict >= 0)
-			return verdict;
-		if (interrupted)
-			return fail(EXIT_UNFINISHED, "stopped waiting; the resize goes on");
-		if (now_ms() >= end)
-			return fail(EXIT_UNFINISHED, "not done after %s; the resize goes on",
-				    time_format(s->wait_ms, text));
-		pause_for_event(events, unblocked);
+	dest_ref_put(nlh, &s->ref);
+	if (s->has_size)
+		mnl_attr_put_u64(nlh, SLUICE_A_DEST_REQUESTED_BYTES, s->size);
+	if (s->has_drain)
+		mnl_attr_put_u32(nlh, SLUICE_A_DEST_DRAIN_TIMEOUT_MS, s->drain_ms);
+	if (s->port)
+		mnl_attr_put_strz(nlh, SLUICE_A_DEST_PORT, s->port);
+	if (s->automatic == AUTO_OFF)
+		mnl_attr_put(nlh, SLUICE_A_DEST_AUTO_OFF, 0, NULL);
+	if (s->automatic == AUTO_ON) {
+		mnl_attr_put_u64(nlh, SLUICE_A_DEST_AUTO_MIN_BYTES, s->min);
+		mnl_attr_put_u64(nlh, SLUICE_A_DEST_AUTO_MAX_BYTES, s->max);
+		mnl_attr_put_u32(nlh, SLUICE_A_DEST_AUTO_WEIGHT, s->weight);
 	}
+	return nl_ask(nl);
 }
 
-static int set_and_wait(struct nl *nl, const struct setting *s)
+static int set_size_and_wait(struct nl *nl, const struct setting *s)
 {
-	const struct sigaction action = { .sa_handler = on_signal };
-	struct dest_ref ref = { .typed = s->ref.typed };
-	sigset_t blocked, unblocked;
-	struct nl events;
+	const struct dest_wait wait = {
+		.ref = &s->ref,
+		.what = "the resize",
+		.target = s->size,
+		.ms = s->wait ? s->wait_ms : 0,
+		.request = request,
+		.judge = judge,
+		.arg = s,
+	};
 	struct dest d;
 	int status;
 
 	status = dest_read(nl, &s->ref, &d);
 	if (status)
 		return status;
-	ref.ifindex = d.ifindex;
-	if (!ref.ifindex)
-		ref.name = s->ref.name;
 	status = size_check(s, &d);
 	dest_free(&d);
-	if (status)
-		return status;
-	if (!s->wait)
-		return request(nl, s);
-
-	/* before the request: nothing that follows it is missed */
-	status = nl_events_open(&events, false);
-	if (status)
-		return status;
-	sigemptyset(&blocked);
-	sigaddset(&blocked, SIGINT);
-	sigprocmask(SIG_BLOCK, &blocked, &unblocked);
-	sigdelset(&unblocked, SIGINT);
-	sigaction(SIGINT, &action, NULL);
-
-	status = request(nl, s);
-	if (!status)
-		status = wait_resize(nl, &events, s, &ref, &unblocked);
-	nl_close(&events);
-	return status;
+	return status ? status : dest_wait(nl, &wait);
 }
 
 int dest_set(char **args)
 {
-	struct setting s = { .wait = true, .wait_ms = WAIT_DEFAULT_MS };
+	struct setting s = { .wait = true, .wait_ms = DEST_WAIT_DEFAULT_MS };
 	struct nl nl;
 	int status;
 
@@ -308,7 +283,7 @@ int dest_set(char **args)
 		status = nl_open(&nl);
 	if (status)
 		return status;
-	status = s.has_size ? set_and_wait(&nl, &s) : request(&nl, &s);
+	status = s.has_size ? set_size_and_wait(&nl, &s) : request(&nl, &s);
 	nl_close(&nl);
 	return status;
 }

@@ -14,9 +14,13 @@ static const char help[] =
 "\n"
 "  dest show [NAME | dev NETDEV]     destinations: one guest interface each\n"
 "  dest set NAME size SIZE           resize the region of a destination\n"
+"  dest set NAME auto { min SIZE max SIZE | off }  let the load decide\n"
+"  dest quiesce NAME                 empty the region, so that it can be unmapped\n"
+"  dest resume NAME                  and fill it again\n"
 "  dest set NAME drain-timeout TIME  how long a guest may take to give memory back\n"
 "  dest set NAME port { NETDEV | none }  the NIC whose limits the memory must meet\n"
 "  port show [NETDEV]                NICs and what they demand of memory\n"
+"  budget show, budget set SIZE      what all automatic regions may take\n"
 "  plan                              what the destinations could still get\n"
 "  monitor [NAME]                    events as they happen\n"
 "  xen { attach | detach | list }    on Xen, in dom0: guests' interfaces\n"
@@ -102,6 +106,7 @@ static const struct verb objects[] = {
 	{ "dest",    dest_main },
 	{ "port",    port_main },
 	{ "plan",    plan_main },
+	{ "budget",  budget_main },
 	{ "monitor", monitor_main },
 	{ "xen",     xen_main },
 	{ "help",    help_main },

@@ -179,6 +179,14 @@ int nl_tell(const struct nl_error *error)
 	return fail(EXIT_REFUSED, "%s", error->text[0] ? error->text : strerror(error->code));
 }
 
+int nl_ask(struct nl *nl)
+{
+	struct nl_error error;
+	int status = nl_talk(nl, NULL, NULL, &error);
+
+	return status == EXIT_REFUSED ? nl_tell(&error) : status;
+}
+
 /* What the controller says about the family. */
 struct family {
 	uint16_t id;

@@ -10,7 +10,7 @@
 
 struct mnl_socket;
 
-/* A destination with every segment of the largest window is below 64 KiB. */
+/* A destination with every segment of the largest window is below 128 KiB. */
 #define NL_BUFFER_BYTES	(256u << 10)
 #define NL_ERROR_TEXT	256
 
@@ -73,6 +73,9 @@ int nl_talk(struct nl *nl, nl_callback callback, void *arg, struct nl_error *err
 
 /* Tell a refusal; returns the exit status that belongs to it. */
 int nl_tell(const struct nl_error *error);
+
+/* nl_talk() without answers; a refusal is told. Return: an exit status. */
+int nl_ask(struct nl *nl);
 
 /**
  * nl_events_open() - a second socket that hears the family's events, and with

@@ -4,8 +4,10 @@
  *
  *	main.c		options, objects
  *	dest.c		dest show
- *	dest_set.c	dest set, and waiting for a resize
- *	port.c plan.c monitor.c	the other objects
+ *	dest_set.c	dest set
+ *	dest_quiesce.c	dest quiesce, dest resume
+ *	dest_wait.c	waiting for what the kernel goes on to do
+ *	port.c plan.c budget.c monitor.c	the other objects
  *	xen*.c		Xen's toolstack (xen.h)
  *	decode.c	netlink messages to structures (decode.h)
  *	netlink.c	sockets, requests, errors (netlink.h)
@@ -76,8 +78,11 @@ int fail(int status, const char *fmt, ...)
 
 int dest_main(char **args);
 int dest_set(char **args);
+int dest_quiesce(char **args);
+int dest_resume(char **args);
 int port_main(char **args);
 int plan_main(char **args);
+int budget_main(char **args);
 int monitor_main(char **args);
 int xen_main(char **args);
 
