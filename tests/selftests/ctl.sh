@@ -5,25 +5,6 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# The destinations' interfaces are in b0 and b1, and so is who may see them.
-ctl() {
-	ip netns exec b0 sluicectl "$@"
-}
-
-# says STATUS TEXT WORDS...: one error, that status, nothing on stdout
-says() {
-	local want=$1 text=$2 out err got=0
-	shift 2
-	err=$(mktemp)
-	out=$("$@" 2>"$err") || got=$?
-	echo "status $got: $(cat "$err")"
-	[[ $got == "$want" ]]
-	[[ -z $out ]]
-	[[ $(wc -l <"$err") == 1 ]]
-	grep -q -e "^error: .*$text" "$err"
-	rm -f "$err"
-}
-
 # A whole JSON value in one line: replace what is a value by V until one V is left.
 json_valid() {
 	local text before=
@@ -36,18 +17,6 @@ json_valid() {
 	done
 	[[ $text == V ]] || echo "not JSON: $text" | head -c 400
 	[[ $text == V ]]
-}
-
-# member KEY: its value, from JSON on stdin
-member() {
-	grep -o "\"$1\":[^,}]*" | head -n 1 | cut -d: -f2-
-}
-
-plugged_is() { # bytes
-	local got
-	got=$(ctl -j dest show loop0 | member plugged_bytes)
-	[[ $got == "$1" ]] || echo "plugged $got, not $1"
-	[[ $got == "$1" ]]
 }
 
 resizing() {
@@ -146,14 +115,6 @@ only_that_one() {
 	[[ $(ctl -j dest show | grep -o '"name"' | wc -l) == 1 ]]
 }
 
-refused() { # STATUS TEXT WORDS...
-	local before after
-	before=$(ctl -j dest show)
-	says "$1" "$2" ctl "${@:3}"
-	after=$(ctl -j dest show)
-	[[ $before == "$after" ]]
-}
-
 bad_input() {
 	refused 1 "must not be negative" dest set loop0 size -2M
 	refused 1 "unknown unit" dest set loop0 size 2X
@@ -166,6 +127,15 @@ bad_input() {
 	refused 2 "no destination" dest set nobody size 2M
 	refused 1 "unknown unit" dest set loop0 drain-timeout 1h
 	refused 1 "between 10ms and 10m" dest set loop0 drain-timeout 11m
+	refused 1 "between 10ms and 10m" dest set loop0 drain-timeout 0ms
+	refused 1 "too" dest set loop0 drain-timeout 99999999999m
+	refused 1 "waits for nothing" dest set loop0 size 2M timeout 0s
+	refused 1 "above the ceiling" dest set loop0 auto min 64M max 2M
+	refused 1 "a number from 1 to 1000" dest set loop0 auto min 2M max 4M weight 0
+	refused 2 "no multiple of 2M" dest set loop0 auto min 1M max 1M
+	refused 2 "does not fit into the window" dest set loop0 auto min 66M max 70M
+	refused 2 "not sized automatically" dest set loop0 auto off
+	refused 2 "is not quiesced" dest resume loop0
 	refused 2 "no interface nothere" dest set loop0 port nothere
 	refused 2 "no device that does DMA" dest set loop0 port lo
 	# nothing of a message that is refused in part

@@ -278,3 +278,43 @@ moving() {
 guest_bytes() {
 	ip netns exec f0 cat /sys/class/net/net0/statistics/{tx,rx}_bytes | xargs
 }
+
+# The destinations' interfaces are in b0 and b1, and so is who may see them.
+ctl() {
+	ip netns exec b0 sluicectl "$@"
+}
+
+# says STATUS TEXT WORDS...: one error, that status, nothing on stdout
+says() {
+	local want=$1 text=$2 out err got=0
+	shift 2
+	err=$(mktemp)
+	out=$("$@" 2>"$err") || got=$?
+	echo "status $got: $(cat "$err")"
+	[[ $got == "$want" ]]
+	[[ -z $out ]]
+	[[ $(wc -l <"$err") == 1 ]]
+	grep -q -e "^error: .*$text" "$err"
+	rm -f "$err"
+}
+
+# member KEY: its value, from JSON on stdin
+member() {
+	grep -o "\"$1\":[^,}]*" | head -n 1 | cut -d: -f2-
+}
+
+plugged_is() { # bytes
+	local got
+	got=$(ctl -j dest show loop0 | member plugged_bytes)
+	[[ $got == "$1" ]] || echo "plugged $got, not $1"
+	[[ $got == "$1" ]]
+}
+
+# refused STATUS TEXT WORDS...: and nothing has changed
+refused() {
+	local before after
+	before=$(ctl -j dest show)
+	says "$1" "$2" ctl "${@:3}"
+	after=$(ctl -j dest show)
+	[[ $before == "$after" ]]
+}
