@@ -274,8 +274,8 @@ sized_automatically() {
 	log=$(mktemp)
 	monitor_to "$log"
 	ctl dest set loop0 size 0
-	ctl dest set loop0 auto min 1M max 32M
-	ctl dest show loop0 | grep "auto min 2M max 32M weight 1"
+	ctl dest set loop0 auto min 1M max 8M
+	ctl dest show loop0 | grep "auto min 2M max 8M weight 1"
 	# idle: the floor, and no more
 	wait_for 20 plugged_is 2097152
 	wait_for 10 grep '"event":"auto".*0M to 2M: floor and ceiling were set' "$log"

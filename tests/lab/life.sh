@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Emptying a region for who must unmap it, and a size that looks after itself.
+
+# Under load: nothing is lost, the host has all memory back but for the control segment,
+# and a reload of the guest's driver does not fill it again.
+quiesced_and_resumed() {
+	local load
+	resized 16M 16777216
+	sends_tcp client guest1 8000000 &
+	load=$!
+	vm driver sluicectl dest quiesce guest1
+	[[ $(dest guest1 .quiesce) == quiesced ]]
+	[[ $(dest guest1 '.segments | length') == 0 ]]
+	wait_for 15 uses_at_most guest1 1048576
+	wait $load
+	vm guest1 rmmod sluice_front
+	wait_for 30 has_carrier driver sl-guest1 0
+	vm guest1 modprobe sluice_front
+	wait_for 60 one_ping client guest1
+	plugged_is 0
+	uses_at_most guest1 1048576
+
+	vm driver sluicectl dest resume guest1
+	wait_for 15 plugged_is 16777216
+	sends_tcp guest1 client 2000000
+}
+
+# The guest does not read, its socket takes one page after the other.
+burst_arrives() {
+	vm client sh -c 'head -c 1000000 /dev/zero | socat -u -b 1400 - UDP:'"$(addr4 guest1)"':5558'
+	(($(dest guest1 .plugged_bytes) > 2097152))
+}
+
+sized_by_itself() {
+	local socket
+	resized 0 0
+	vm driver sluicectl dest set guest1 auto min 2M max 8M
+	wait_for 15 plugged_is 2097152
+	socket=$(vm guest1 sh -c 'socat -u UDP-RECV:5558 OPEN:/dev/null >/dev/null 2>&1 </dev/null & echo $!')
+	wait_for 20 listens guest1 u 5558
+	vm guest1 kill -STOP "$socket"
+	wait_for 60 burst_arrives
+	dest guest1 .auto_reason
+	[[ $(dest guest1 .auto_reason) == *"frames/s bounced"* ]]
+	vm guest1 kill -KILL "$socket"
+	wait_for 60 plugged_is 2097152
+	[[ $(dest guest1 .auto_reason) == *"to 2M: quiet for"* ]]
+	vm driver sluicectl dest set guest1 auto off size 8M
+	plugged_is 8388608
+}
+
+life_scenario() { # life_scenario KERNEL
+	test_case "$1: quiesce gives everything back, resume fills the region again" quiesced_and_resumed
+	test_case "$1: the region grows with a burst and shrinks after it" sized_by_itself
+}
