@@ -143,7 +143,7 @@ help:
 	@echo
 	@echo 'Test:'
 	@echo '  make check TESTS="unit lab"      only these: checks unit sluicectl regiond fuzz model build'
-	@echo '                                   selftests lab hostile; when named: xen'
+	@echo '                                   selftests lab; when named: hostile xen'
 	@echo '  make check-unit                  without VMs: unit tests, models, source checks'
 	@echo '  make check-lab                   in VMs: selftests and the lab'
 	@echo
