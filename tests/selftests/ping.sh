@@ -42,7 +42,7 @@ traced() {
 	reach 0 -s 1000
 	echo 0 >$t/events/sluice/enable
 	for event in "sluice_ring: loop0-frontend vector 1" "sluice_bell: loop0-backend vector 1" \
-		"sluice_segment: sluice-front0 slot [0-9]* ACTIVE" "sluice_segment: net0 slot [0-9]* ACTIVE" \
+		"sluice_segment: sluice-front[0-9]* slot [0-9]* ACTIVE" "sluice_segment: net0 slot [0-9]* ACTIVE" \
 		"sluice_pages: net0 output.0 want 1 got 1" "sluice_pages: net0 input.0 want"; do
 		echo "$event"
 		grep -i -m 1 -e "$event" $t/trace
