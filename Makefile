@@ -96,6 +96,7 @@ install: modules_install tools_install
 
 setup:
 	@$(packages) host lab
+	@$(packages) qemu >/dev/null
 	@$(packages) kernel 6.12
 
 demo: setup

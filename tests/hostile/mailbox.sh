@@ -18,13 +18,21 @@ punched_more() { # punched_more THAN
 	(($(on_host guest1 punched) > $1))
 }
 
+# The garbage has to hit between one's write and the other's look: not each does.
+came_and_went_until_said() { # came_and_went_until_said TEXT
+	wait_for 5 said driver "$1" && return
+	set_size 8M
+	set_size 0
+	return 1
+}
+
 # While a word is garbage segments come and go.
 mailbox_word() { # mailbox_word set|count WORD BYTES VALUE [TEXT]
 	resized 8M 8388608
-	attack "$1" "$2" "$3" "$4" 20000
+	attack "$1" "$2" "$3" "$4" 60000
 	set_size 0
 	if [[ ${5:-} ]]; then
-		wait_for 10 said driver "$5"
+		wait_for 50 came_and_went_until_said "$5"
 	else
 		wait_for 10 nothing_leaves
 	fi

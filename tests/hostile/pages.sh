@@ -6,6 +6,7 @@
 
 # Where things are in it, from include/uapi/linux/sluice_shm.h
 pages_side=0x40		# in either page
+pages_mapped=0x3000	# struct sluice_shm_ivshmem
 pages_ring=0x800
 pages_ring_bytes=2048
 
@@ -152,6 +153,9 @@ limit_is() {
 
 control_is_well() {
 	resized 0 0
-	resized 8M 8388608
+	# its map in the provider page says that it has all slots in use; with no segment that
+	# comes or goes it would not be written again by itself
+	poke set $pages_mapped 4 0xffffffff 0
+	wait_for 10 resized 8M 8388608
 	sends_tcp client guest1 1000000
 }

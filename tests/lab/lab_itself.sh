@@ -132,6 +132,25 @@ interrupted_up_leaves_nothing() {
 	[[ ! -e $(. "$dir/settings" && echo "$lab_run") ]]
 }
 
+# The QEMU that this machine has itself, where the lab prefers another one.
+own_qemu_carries() {
+	local lab_name=$lab_name-own
+	trap '"$lab" down --name "$lab_name"' EXIT
+	"$lab" up --name "$lab_name" --qemu qemu-system-x86_64
+	pings guest1 client
+	sends_tcp client guest1 2000000
+	sends_tcp guest1 client 2000000
+	kernels_quiet
+}
+
+own_qemu_scenario() {
+	if [[ $("$sluice_top/tools/lab/packages" qemu) == "$(command -v qemu-system-x86_64)" ]]; then
+		test_skip "this machine's own QEMU carries traffic" "it is what all the others ran on"
+	else
+		test_case "this machine's own QEMU carries traffic" own_qemu_carries
+	fi
+}
+
 lab_scenario() {
 	test_case "$1: exec passes words, input, output and errors" exec_passes_everything
 	test_case "$1: exec returns the command's status" exec_status

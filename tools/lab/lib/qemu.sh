@@ -19,7 +19,7 @@ qemu_check() {
 	text=$("$lab_qemu" --version 2>&1) ||
 		die "'$lab_qemu' does not run (tools/lab/packages host lab, or name one with --qemu): $text"
 	qemu_has_device "$lab_nic" ||
-		die "$lab_qemu has no NIC '$lab_nic' (igb needs QEMU 8 or newer: tools/lab/packages qemu)"
+		die "$lab_qemu has no NIC '$lab_nic' (igb came with QEMU 8.0)"
 }
 
 # ------------------------------------------------------------- accelerator
