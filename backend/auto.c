@@ -43,9 +43,7 @@ static void sluice_auto_apply(struct sluice_dest *dest, u32 grant, u64 room)
 	u32 size = dest->requested, seg_mib = SLUICE_SHM_SEGMENT_BYTES >> 20;
 	const char *why = dest->auto_why, *limit;
 
-	if (dest->ch->ops->limit)
-		grant = min_t(u64, grant, dest->ch->ops->limit(dest->ch, &limit) >>
-			      SLUICE_SHM_SEGMENT_SHIFT);
+	grant = min_t(u64, grant, sluice_limit(dest, &limit) >> SLUICE_SHM_SEGMENT_SHIFT);
 	if (grant > size)
 		grant = size + min_t(u64, grant - size, room);
 	if (grant == size)

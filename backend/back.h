@@ -343,6 +343,7 @@ void sluice_segments_down(struct sluice_dest *dest);
 void sluice_segments_retired(struct sluice_dest *dest, const struct sluice_msg_segment *msg);
 int sluice_dest_resize(struct sluice_dest *dest, u64 bytes, struct netlink_ext_ack *extack);
 void sluice_resize_kick(struct sluice_dest *dest);
+u64 sluice_limit(struct sluice_dest *dest, const char **why);
 
 /* quiesce.c */
 int sluice_quiesce_check(struct sluice_dest *dest, u32 state, struct netlink_ext_ack *extack);

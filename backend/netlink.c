@@ -112,11 +112,10 @@ static int sluice_nl_put_sizes(struct sk_buff *skb, struct sluice_dest *dest)
 {
 	struct sluice_window *win = &dest->ch->window;
 	u64 window = (u64)(win->nr_slots - win->ctrl_slots) << SLUICE_SHM_SEGMENT_SHIFT;
-	u64 limit = window, quarantined = 0;
-	const char *why = NULL;
+	u64 limit, quarantined = 0;
+	const char *why;
 
-	if (dest->ch->ops->limit)
-		limit = min(limit, dest->ch->ops->limit(dest->ch, &why));
+	limit = sluice_limit(dest, &why);
 	sluice_nl_put_segments(NULL, dest, &quarantined);
 
 #define SLUICE_PUT(attr, value) \
@@ -226,7 +225,7 @@ static struct sluice_dest *sluice_nl_find(struct genl_info *info)
 		return dest;
 	}
 	if (name)
-		sluice_extack(info->extack, "no destination %.*s; see the list of them",
+		sluice_extack(info->extack, "no destination %.*s (sluicectl dest show lists them)",
 			      nla_len(name), (char *)nla_data(name));
 	else
 		sluice_extack(info->extack, "no destination has ifindex %u",

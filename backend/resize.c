@@ -205,6 +205,28 @@ void sluice_segments_retired(struct sluice_dest *dest, const struct sluice_msg_s
 }
 
 /**
+ * sluice_limit() - how large the region of a destination may become now
+ * @dest: the destination
+ * @why: set to what keeps it below the window, if something does
+ *
+ * Return: bytes of data segments.
+ */
+u64 sluice_limit(struct sluice_dest *dest, const char **why)
+{
+	struct sluice_window *win = sluice_win(dest);
+	u64 limit = (u64)(win->nr_slots - win->ctrl_slots) << SLUICE_SHM_SEGMENT_SHIFT;
+
+	*why = NULL;
+	if (dest->session && !(dest->ch->features & SLUICE_SHM_F_REGION)) {
+		*why = "the guest uses bounce memory only; load sluice_front with driver=front there";
+		return 0;
+	}
+	if (dest->ch->ops->limit)
+		limit = min(limit, dest->ch->ops->limit(dest->ch, why));
+	return limit;
+}
+
+/**
  * sluice_dest_resize() - ask for another size of the region
  * @dest: the destination, dest->lock held
  * @bytes: of all data segments
@@ -213,14 +235,14 @@ void sluice_segments_retired(struct sluice_dest *dest, const struct sluice_msg_s
  * Returns when the request is known to be possible; an event tells the end. Without
  * a guest it is kept until one comes.
  *
- * Return: 0, -EINVAL, -ERANGE (window), -EDQUOT (provider), -EBUSY, -ENODEV,
- * -EOPNOTSUPP (the guest's driver knows no regions).
+ * Return: 0, -EINVAL, -ERANGE (window), -EDQUOT (provider, or the guest's driver knows no
+ * regions), -EBUSY, -ENODEV.
  */
 int sluice_dest_resize(struct sluice_dest *dest, u64 bytes, struct netlink_ext_ack *extack)
 {
 	struct sluice_window *win = sluice_win(dest);
 	u64 limit = (u64)(win->nr_slots - win->ctrl_slots) << SLUICE_SHM_SEGMENT_SHIFT;
-	const char *why = NULL;
+	const char *why;
 
 	lockdep_assert_held(&dest->lock);
 	if (dest->detaching) {
@@ -243,8 +265,7 @@ int sluice_dest_resize(struct sluice_dest *dest, u64 bytes, struct netlink_ext_a
 			      bytes >> 20, dest->name, limit >> 20);
 		return -ERANGE;
 	}
-	if (dest->ch->ops->limit)
-		limit = min(limit, dest->ch->ops->limit(dest->ch, &why));
+	limit = sluice_limit(dest, &why);
 	if (bytes > limit) {
 		sluice_extack(extack, "%lluM refused, at most %lluM: %s", bytes >> 20,
 			      limit >> 20, why ?: "provider's limit");
@@ -254,11 +275,6 @@ int sluice_dest_resize(struct sluice_dest *dest, u64 bytes, struct netlink_ext_a
 		sluice_extack(extack, "a resize of %s to %uM is under way, wait for its end",
 			      dest->name, dest->requested * 2);
 		return -EBUSY;
-	}
-	if (bytes && dest->session && !(dest->ch->features & SLUICE_SHM_F_REGION)) {
-		sluice_extack(extack,
-			      "the guest uses bounce memory only; load sluice_front with driver=front there");
-		return -EOPNOTSUPP;
 	}
 
 	dest->requested = bytes >> SLUICE_SHM_SEGMENT_SHIFT;

@@ -274,6 +274,8 @@ stock_driver() {
 	links_down
 	links_up 1
 	says 2 "bounce memory only" ctl dest set loop0 size 8M
+	[[ $(ctl -j dest show loop0 | member limit_bytes) == 0 ]]
+	[[ $(ctl -j dest show loop0 | member limit_reason) == *"bounce memory only"* ]]
 	ctl dest set loop0 size 0
 	reach 0
 	front_options=

@@ -327,8 +327,9 @@ static void serve(struct mnl_socket *s, const struct nlmsghdr *nlh)
 		return;
 	}
 	if ((nlh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP) {
-		put_dest(s, seq, true, true);
+		/* the one that came first, not the one whose name does */
 		put_dest(s, seq, false, true);
+		put_dest(s, seq, true, true);
 		answer_done(s, seq);
 		return;
 	}

@@ -7,6 +7,7 @@
 #include <libmnl/libmnl.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "decode.h"
@@ -103,32 +104,46 @@ int dest_read(struct nl *nl, const struct dest_ref *ref, struct dest *d)
 	return status;
 }
 
-struct walk {
-	void (*one)(const struct dest *d, void *arg);
-	void *arg;
+struct dests {
+	struct dest *d;
+	size_t nr;
 };
 
 static int read_next(const struct nlmsghdr *nlh, void *arg)
 {
-	struct walk *w = arg;
-	struct dest d;
-	int err = dest_decode(nlh, &d);
+	struct dests *all = arg;
+	int err;
 
-	if (err)
-		return err;
-	w->one(&d, w->arg);
-	dest_free(&d);
-	return 0;
+	all->d = reallocarray(all->d, all->nr + 1, sizeof(*all->d));
+	if (!all->d)
+		exit(fail(EXIT_SYSTEM, "out of memory"));
+	err = dest_decode(nlh, &all->d[all->nr]);
+	all->nr += !err;
+	return err;
 }
 
+static int by_name(const void *a, const void *b)
+{
+	return strverscmp(((const struct dest *)a)->name, ((const struct dest *)b)->name);
+}
+
+/* The kernel has them in the order in which they came. */
 int dest_each(struct nl *nl, void (*one)(const struct dest *d, void *arg), void *arg)
 {
-	struct walk w = { one, arg };
+	struct dests all = { 0 };
 	struct nl_error error;
 	int status;
+	size_t i;
 
 	nl_begin(nl, SLUICE_CMD_DEST_GET, true);
-	status = nl_talk(nl, read_next, &w, &error);
+	status = nl_talk(nl, read_next, &all, &error);
+	if (all.nr)
+		qsort(all.d, all.nr, sizeof(*all.d), by_name);
+	for (i = 0; i < all.nr; i++) {
+		one(&all.d[i], arg);
+		dest_free(&all.d[i]);
+	}
+	free(all.d);
 	return status == EXIT_REFUSED ? nl_tell(&error) : status;
 }
 

@@ -39,7 +39,7 @@ void dest_ref_put(struct nlmsghdr *nlh, const struct dest_ref *ref);
 int dest_read(struct nl *nl, const struct dest_ref *ref, struct dest *d);
 
 /**
- * dest_each() - ask for all destinations
+ * dest_each() - ask for all destinations, in the order of their names
  * @nl: from nl_open()
  * @one: called for each; keeps nothing of it
  * @arg: for @one
