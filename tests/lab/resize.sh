@@ -34,14 +34,18 @@ all_sizes() {
 
 # Numbered datagrams in one direction while the size goes up and down.
 udp_while_resizing() { # udp_while_resizing FROM TO
-	local load size before after
+	local load size before after rounds=0
 	before=$(dest guest1 '[.stats | to_entries[] | select(.key | startswith("drop_")) | .value] | add')
-	sends_udp "$1" "$2" 6000 1200 300 &
+	sends_udp "$1" "$2" 3600 1200 300 &
 	load=$!
-	for size in 16M 2M 0 32M 4M 0 62M 8M; do
-		resized $size "$(number_of_bytes $size)"
+	while kill -0 $load 2>/dev/null; do
+		for size in 16M 2M 0 32M 4M 0 62M 8M; do
+			resized $size "$(number_of_bytes $size)"
+		done
+		rounds=$((rounds + 1))
 	done
 	wait $load
+	echo "$rounds times all sizes"
 	after=$(dest guest1 '[.stats | to_entries[] | select(.key | startswith("drop_")) | .value] | add')
 	echo "dropped by the backend: before $before, after $after"
 	((before == after))
@@ -134,11 +138,17 @@ unprivileged() {
 	[[ $text == *[Pp]ermi* || $text == *root* || $text == *CAP_NET_ADMIN* ]]
 }
 
+not_resizing() {
+	[[ $(dest guest1 .resizing) == false ]]
+}
+
 tool_killed() {
 	for _ in 1 2 3; do
 		# shellcheck disable=SC2016 # for the shell in the VM
 		vm driver sh -c 'sluicectl dest set guest1 size 32M & sleep 0.02; kill -9 $! 2>/dev/null; sluicectl dest set guest1 size 2M & sleep 0.05; kill -9 $! 2>/dev/null; wait' || true
 	done
+	# what it began goes on without it, and a second command has to wait
+	wait_for 15 not_resizing
 	resized 8M 8388608
 	pings client guest1
 }
