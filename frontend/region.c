@@ -14,12 +14,11 @@
  * those of a retiring segment unused, transmitted ones when the backend is done,
  * received ones when the last reader drops them. The last takes as long as the
  * reader likes, so it is polled with a growing interval; the backend
- * quarantines the segment if it runs out of patience.
+ * quarantines the segment if it runs out of patience. (What the kernel puts off for the
+ * processor that received it, skb_attempt_defer_free(), is let go when that one polls: it does
+ * for the posted buffers that come back.)
  */
-#include <linux/cpu.h>
-#include <linux/netdevice.h>
 #include <linux/slab.h>
-#include <linux/smp.h>
 #include <trace/events/sluice.h>
 #include "front.h"
 #include "slots.h"
@@ -27,7 +26,6 @@
 #define POLL_MIN_MS	4
 #define POLL_MAX_MS	500
 #define EXIT_WAIT_MS	3000
-#define FLUSH_AFTER_MS	32	/* pages that are not home by then may need a push */
 
 enum life {
 	LIFE_NONE,
@@ -48,8 +46,6 @@ struct segment {
  * @lock: all below; may sleep
  * @poll: looks after segments on their way out
  * @interval_ms: until the next look
- * @flush_dev: carrier of @flush, never registered
- * @flush: a poll that does nothing, see region_flush()
  * @seg: by window slot
  */
 struct sluice_region {
@@ -57,8 +53,6 @@ struct sluice_region {
 	struct mutex lock;		/* all below */
 	struct delayed_work poll;
 	unsigned int interval_ms;
-	struct net_device *flush_dev;
-	struct napi_struct flush;
 	struct segment seg[SLUICE_SHM_MAX_SLOTS];
 };
 
@@ -131,33 +125,6 @@ static bool try_finish(struct sluice_region *r, unsigned int slot)
 	return true;
 }
 
-static int flush_poll(struct napi_struct *napi, int budget)
-{
-	napi_complete_done(napi, 0);
-	return 0;
-}
-
-static void flush_cpu(void *napi)
-{
-	napi_schedule(napi);
-}
-
-/*
- * A frame that was freed on another processor than the one it was received on
- * waits in that one's list (skb_attempt_defer_free()) until it polls some network
- * device, which an idle processor never does: its pages would not come home before the
- * backend's patience ends. So let each one poll.
- */
-static void region_flush(struct sluice_region *r)
-{
-	int cpu;
-
-	cpus_read_lock();
-	for_each_online_cpu(cpu)
-		smp_call_function_single(cpu, flush_cpu, &r->flush, 1);
-	cpus_read_unlock();
-}
-
 /* How many segments are still on their way out. */
 static unsigned int finish_all(struct sluice_region *r)
 {
@@ -176,8 +143,6 @@ static void region_poll(struct work_struct *work)
 
 	mutex_lock(&r->lock);
 	if (finish_all(r)) {
-		if (r->interval_ms >= FLUSH_AFTER_MS)
-			region_flush(r);
 		r->interval_ms = min_t(unsigned int, 2 * r->interval_ms, POLL_MAX_MS);
 		schedule_delayed_work(&r->poll, msecs_to_jiffies(r->interval_ms));
 	}
@@ -356,16 +321,6 @@ int sluice_region_init(struct sluice_front *f)
 		kvfree(r);
 		return -ENOMEM;
 	}
-	r->flush_dev = kzalloc(sizeof(*r->flush_dev), GFP_KERNEL);
-	if (!r->flush_dev) {
-		sluice_slots_free(f->slots);
-		f->slots = NULL;
-		kvfree(r);
-		return -ENOMEM;
-	}
-	init_dummy_netdev(r->flush_dev);
-	netif_napi_add(r->flush_dev, &r->flush, flush_poll);
-	napi_enable(&r->flush);
 	r->f = f;
 	mutex_init(&r->lock);
 	INIT_DELAYED_WORK(&r->poll, region_poll);
@@ -402,15 +357,10 @@ void sluice_region_exit(struct sluice_front *f)
 	sluice_region_down(f);
 	cancel_delayed_work_sync(&r->poll);
 	mutex_lock(&r->lock);
-	while (finish_all(r) && time_before(jiffies, end)) {
-		region_flush(r);
+	while (finish_all(r) && time_before(jiffies, end))
 		fsleep(POLL_MIN_MS * USEC_PER_MSEC);
-	}
 	give_up(r);
 	mutex_unlock(&r->lock);
-	napi_disable(&r->flush);
-	netif_napi_del(&r->flush);
-	kfree(r->flush_dev);
 	sluice_slots_free(f->slots);
 	f->slots = NULL;
 	f->region = NULL;
