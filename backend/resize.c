@@ -218,7 +218,7 @@ u64 sluice_limit(struct sluice_dest *dest, const char **why)
 
 	*why = NULL;
 	if (dest->session && !(dest->ch->features & SLUICE_SHM_F_REGION)) {
-		*why = "the guest uses bounce memory only; load sluice_front with driver=front there";
+		*why = "the guest uses bounce memory only; load sluice_front driver=front there";
 		return 0;
 	}
 	if (dest->ch->ops->limit)

@@ -3,7 +3,8 @@
 
 _sluicectl_dests()
 {
-	sluicectl dest show 2>/dev/null | sed -n 's/^\([^ :][^ :]*\): state .*/\1/p'
+	# a quote in a name would swallow the rest
+	sluicectl dest show 2>/dev/null | LC_ALL=C sed -n 's/^\([A-Za-z0-9_.-]*\): state .*/\1/p'
 }
 
 _sluicectl_ports()
