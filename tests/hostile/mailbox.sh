@@ -34,7 +34,7 @@ mailbox_word() { # mailbox_word set|count WORD BYTES VALUE [TEXT]
 	if [[ ${5:-} ]]; then
 		wait_for 50 came_and_went_until_said "$5"
 	else
-		wait_for 10 nothing_leaves
+		wait_for 30 nothing_leaves
 	fi
 	let_off
 }
@@ -46,7 +46,7 @@ mailbox_is_well() { # mailbox_is_well PUNCHED-OF-GUEST2
 	resized 8M 8388608
 	resized 0 0
 	# the retry comes after 4 s at the latest by then
-	wait_for 20 punched_more "$punched"
+	wait_for 40 punched_more "$punched"
 	(($(on_host guest2 punched) == $1))
 }
 

@@ -78,33 +78,33 @@ attack_page() {
 	local page=$1 victim=$2 at sessions
 	echo "msg_prod jumps"
 	at=$(side_word "$page" msg_prod)
-	poke set "$at" 4 $(($(poke get "$at" 4) + 1000)) 300
-	wait_for 5 tells "$victim" "msg_prod jumped by more than the ring"
+	poke set "$at" 4 $(($(poke get "$at" 4) + 1000)) 1000
+	wait_for 30 tells "$victim" "msg_prod jumped by more than the ring"
 	recovers
 
 	for at in generation echo; do
 		echo "$at is garbage"
 		sessions=$(dest guest1 .session_count)
-		poke set "$(side_word "$page" $at)" 4 0xdeadbeef 300
-		wait_for 15 more_sessions "$sessions"
+		poke set "$(side_word "$page" $at)" 4 0xdeadbeef 1000
+		wait_for 30 more_sessions "$sessions"
 		recovers
 	done
 
 	echo "random messages"
 	poke fill $(($(page_at "$page") + pages_ring)) $pages_ring_bytes 42 0
 	at=$(side_word "$page" msg_prod)
-	poke set "$at" 4 $(($(poke get "$at" 4) + 7)) 300
-	wait_for 5 tells "$victim" "message "
+	poke set "$at" 4 $(($(poke get "$at" 4) + 7)) 1000
+	wait_for 30 tells "$victim" "message "
 	recovers
 }
 
 # Read when the victim sends: the driver domain sends as a segment is taken away.
 cons_garbage() {
 	resized 8M 8388608
-	attack set "$(side_word front msg_cons)" 4 0x80000000 10000
+	attack set "$(side_word front msg_cons)" 4 0x80000000 40000
 	vm driver sluicectl dest set guest1 size 0 nowait
 	# as long as it goes on, each session ends that way: the user can read why
-	wait_for 8 tells driver "msg_cons is nonsense"
+	wait_for 30 tells driver "msg_cons is nonsense"
 	let_off
 	recovers
 	resized 8M 8388608
@@ -134,8 +134,8 @@ control_garbage() {
 	[[ $(dest guest1 .state) == up ]]
 	((bytes >= 262144))
 	traffic_both_ways 20
-	attack fill 0 "$bytes" 7 20000
-	wait_for 10 reason_is .
+	attack fill 0 "$bytes" 7 40000
+	wait_for 30 reason_is .
 	vm driver sluicectl dest show guest1 | grep 'state broken'
 	vm driver sluicectl dest show guest1 | grep 'broken: .'
 	pings client driver -c 2
@@ -144,7 +144,7 @@ control_garbage() {
 	[[ $(dest guest1 .state) == up ]]
 	traffic_ends
 	# the region server's words too are said again
-	wait_for 5 limit_is 65011712
+	wait_for 20 limit_is 65011712
 }
 
 limit_is() {
@@ -156,6 +156,6 @@ control_is_well() {
 	# its map in the provider page says that it has all slots in use; with no segment that
 	# comes or goes it would not be written again by itself
 	poke set $pages_mapped 4 0xffffffff 0
-	wait_for 10 resized 8M 8388608
+	wait_for 30 resized 8M 8388608
 	sends_tcp client guest1 1000000
 }
