@@ -134,7 +134,7 @@ interrupted_up_leaves_nothing() {
 
 # The QEMU that this machine has itself, where the lab prefers another one.
 own_qemu_carries() {
-	local lab_name=$lab_name-own
+	lab_name+=-own # here and in what ends this shell
 	trap '"$lab" down --name "$lab_name"' EXIT
 	"$lab" up --name "$lab_name" --qemu qemu-system-x86_64
 	pings guest1 client
