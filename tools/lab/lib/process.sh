@@ -26,7 +26,7 @@ process_start() {
 	traps=$(trap -p INT TERM)
 	trap 'held=INT' INT
 	trap 'held=TERM' TERM
-	setsid "$@" >>"$log" 2>&1 </dev/null 9>&- &
+	setsid "$@" >>"$log" 2>&1 </dev/null 6>&- 9>&- &
 	pid=$!
 	start=$(process_start_time $pid) || start=0
 	printf '%s %s\n' $pid "$start" >"$pidfile"

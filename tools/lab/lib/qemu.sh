@@ -58,6 +58,9 @@ qemu_accel() {
 	fi
 	# Another boot, another machine or another QEMU asks again.
 	key="$(cat /proc/sys/kernel/random/boot_id) $("$lab_qemu" --version | head -n 1)"
+	# Two labs that come up at once would both probe, and one forget the other's VM.
+	exec 6>"$sluice_build/kvm-probe.lock"
+	flock 6
 	if [[ $(sed -n 2p "$cache" 2>/dev/null) != "$key" ]]; then
 		if qemu_probe_kvm "$2"; then
 			printf 'kvm\n%s\n' "$key" >"$cache"
@@ -66,6 +69,7 @@ qemu_accel() {
 			printf 'tcg\n%s\n' "$key" >"$cache"
 		fi
 	fi
+	exec 6>&-
 	head -n 1 "$cache"
 }
 
