@@ -26,6 +26,10 @@ hv_vm_memory() {
 	esac
 }
 
+hv_qemu() {
+	"$here/packages" qemu
+}
+
 hv_check() {
 	qemu_check
 	qemu_has_device ivshmem-doorbell ||
