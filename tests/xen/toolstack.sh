@@ -25,17 +25,17 @@ closed_to_others() {
 	local be fe node
 	folders
 	for node in $be/state $be/ctrl-ref0 $be/life $fe/state $fe/life; do
-		vm guest1 xenstore-read $node
-		if vm guest2 xenstore-read $node; then
+		vm guest1 xenstore-read "$node"
+		if vm guest2 xenstore-read "$node"; then
 			echo "guest2 reads $node"
 			return 1
 		fi
-		if vm guest2 xenstore-write $node 9; then
+		if vm guest2 xenstore-write "$node" 9; then
 			echo "guest2 writes $node"
 			return 1
 		fi
 	done
-	if vm guest1 xenstore-write $be/state 6; then
+	if vm guest1 xenstore-write "$be/state" 6; then
 		echo "guest1 writes into the backend's folder"
 		return 1
 	fi
