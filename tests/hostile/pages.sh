@@ -73,29 +73,42 @@ frontend_refused() {
 	[[ $(dest guest1 .state) == up ]]
 }
 
+# The attack is over before the next session begins; until then, for a second, the victim says
+# what ended the last one.
+prod_provokes() { # prod_provokes back|front VICTIM COUNT REASON
+	local at try
+	at=$(side_word "$1" msg_prod)
+	for try in 1 2 3; do
+		attack set "$at" 4 $(($(poke get "$at" 4) + $3)) 300
+		if wait_for 5 tells "$2" "$4"; then
+			let_off
+			recovers
+			return
+		fi
+		echo "try $try: $2 does not say '$4'"
+		let_off
+		recovers
+	done
+	return 1
+}
+
 # attack_page back|front VICTIM
 attack_page() {
 	local page=$1 victim=$2 at sessions
 	echo "msg_prod jumps"
-	at=$(side_word "$page" msg_prod)
-	poke set "$at" 4 $(($(poke get "$at" 4) + 1000)) 1000
-	wait_for 30 tells "$victim" "msg_prod jumped by more than the ring"
-	recovers
+	prod_provokes "$page" "$victim" 1000 "msg_prod jumped by more than the ring"
 
 	for at in generation echo; do
 		echo "$at is garbage"
 		sessions=$(dest guest1 .session_count)
-		poke set "$(side_word "$page" $at)" 4 0xdeadbeef 1000
+		poke set "$(side_word "$page" $at)" 4 0xdeadbeef 300
 		wait_for 30 more_sessions "$sessions"
 		recovers
 	done
 
 	echo "random messages"
 	poke fill $(($(page_at "$page") + pages_ring)) $pages_ring_bytes 42 0
-	at=$(side_word "$page" msg_prod)
-	poke set "$at" 4 $(($(poke get "$at" 4) + 7)) 1000
-	wait_for 30 tells "$victim" "message "
-	recovers
+	prod_provokes "$page" "$victim" 7 "message "
 }
 
 # Read when the victim sends: the driver domain sends as a segment is taken away.
@@ -129,8 +142,9 @@ bounce_garbage() {
 # Every byte, again and again: both pages, the region server's and the provider's, the
 # virtqueues, the bounce slots. No session lasts while it goes on.
 control_garbage() {
-	local bytes
+	local bytes limit
 	bytes=$(dest guest1 .control_bytes)
+	limit=$(dest guest1 .limit_bytes)
 	[[ $(dest guest1 .state) == up ]]
 	((bytes >= 262144))
 	traffic_both_ways 20
@@ -144,7 +158,7 @@ control_garbage() {
 	[[ $(dest guest1 .state) == up ]]
 	traffic_ends
 	# the region server's words too are said again
-	wait_for 20 limit_is 65011712
+	wait_for 20 limit_is "$limit"
 }
 
 limit_is() {

@@ -19,16 +19,17 @@ lie() {
 
 # Chains that never end, in the tables that the guest has written and the backend has
 # read: what is in flight is finished all the same, and the guest sees nothing of it. The backend may
-# come across one that it has not read; then that session ends, by the backend.
+# come across one that it has not read; then that session ends, by the backend, and the next
+# begins after a second.
 tables_loop() {
 	local i answers
 	for i in 1 2; do
 		recovers
 		lie 0 loop
 		lie 1 loop
-		answers=$(vm client ping -q -c 40 -i 0.05 -W 3 -s 2000 "$(addr4 guest1)" |
+		answers=$(vm client ping -q -c 100 -i 0.05 -W 3 -s 2000 "$(addr4 guest1)" |
 			sed -n 's/.* \([0-9]*\) received.*/\1/p' || true)
-		echo "round $i: $answers answers of 40"
+		echo "round $i: $answers answers of 100"
 		((answers >= 15))
 	done
 	recovers
