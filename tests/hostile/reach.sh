@@ -13,6 +13,9 @@ reach_count() { # reach_count STATISTIC [DESTINATION]
 bridge_card() { # bridge_card CARD
 	vm driver sh -c "ip link set nic0 nomaster down; ip link set nic1 nomaster down
 		ip link set $1 up master br0"
+	# What the other card sent last comes in here, from the hub that both are on, and the bridge
+	# believes that guest1 is out there until it hears from it.
+	wait_for 20 one_ping guest1 client
 	wait_for 20 one_ping client guest1
 }
 
