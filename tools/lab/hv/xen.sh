@@ -49,8 +49,8 @@ hv_vm_memory() {
 	esac
 }
 
-# QEMU 10 boots all of it faster than 7.2, but a PVH domain ends there before its first
-# word (seen with 10.0.2). What else is wrong with the old one needs two processors.
+# The one that hv qemu takes, but a PVH domain ends there before its first word (seen with
+# 10.0.2). What is wrong with the old one needs two processors.
 hv_qemu() {
 	local v
 	for v in $(hv_domains); do
