@@ -59,9 +59,7 @@ static void sluice_auto_apply(struct sluice_dest *dest, u32 grant, u64 room)
 /* Slots with memory, whatever state it is in. */
 static u32 sluice_auto_footprint(struct sluice_dest *dest)
 {
-	struct sluice_window *win = sluice_win(dest);
-	u32 taken = win->nr_slots - win->ctrl_slots -
-		    sluice_segments_count(dest, SLUICE_SEGMENT_ABSENT);
+	u32 taken = sluice_data_slots(dest) - sluice_segments_count(dest, SLUICE_SEGMENT_ABSENT);
 
 	return max(taken, dest->requested);
 }
@@ -169,7 +167,7 @@ static u64 sluice_auto_floors(const struct sluice_dest *but)
 int sluice_auto_check(struct sluice_dest *dest, struct sluice_auto_config *c,
 		      struct netlink_ext_ack *extack)
 {
-	u32 window = sluice_win(dest)->nr_slots - sluice_win(dest)->ctrl_slots;
+	u32 window = sluice_data_slots(dest);
 	u32 seg_mib = SLUICE_SHM_SEGMENT_BYTES >> 20;
 	u64 low, high, floors;
 

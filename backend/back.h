@@ -323,6 +323,12 @@ static inline struct sluice_window *sluice_win(struct sluice_dest *dest)
 	return &dest->ch->window;
 }
 
+/* Slots of the window that are not the control segment's. */
+static inline u32 sluice_data_slots(struct sluice_dest *dest)
+{
+	return sluice_win(dest)->nr_slots - sluice_win(dest)->ctrl_slots;
+}
+
 /* segments.c */
 extern atomic_t sluice_nr_quarantined;		/* of all destinations */
 u64 sluice_quarantine_max(void);		/* segments */

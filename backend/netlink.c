@@ -110,8 +110,7 @@ static int sluice_nl_put_segments(struct sk_buff *skb, struct sluice_dest *dest,
 
 static int sluice_nl_put_sizes(struct sk_buff *skb, struct sluice_dest *dest)
 {
-	struct sluice_window *win = &dest->ch->window;
-	u64 window = (u64)(win->nr_slots - win->ctrl_slots) << SLUICE_SHM_SEGMENT_SHIFT;
+	u64 window = (u64)sluice_data_slots(dest) << SLUICE_SHM_SEGMENT_SHIFT;
 	u64 limit, quarantined = 0;
 	const char *why;
 

@@ -74,13 +74,12 @@ void sluice_quiesce_set(struct sluice_dest *dest, u32 state)
  */
 void sluice_quiesce_look(struct sluice_dest *dest)
 {
-	struct sluice_window *win = sluice_win(dest);
 	bool done;
 
 	mutex_lock(&dest->lock);
 	done = dest->quiesce == SLUICE_QUIESCE_STATE_QUIESCING &&
 	       sluice_segments_count(dest, SLUICE_SEGMENT_ABSENT) ==
-	       win->nr_slots - win->ctrl_slots;
+	       sluice_data_slots(dest);
 	if (done)
 		dest->quiesce = SLUICE_QUIESCE_STATE_QUIESCED;
 	mutex_unlock(&dest->lock);

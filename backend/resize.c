@@ -204,6 +204,11 @@ void sluice_segments_retired(struct sluice_dest *dest, const struct sluice_msg_s
 		sluice_dest_break(dest, "SEGMENT_RETIRED for a segment that does not retire");
 }
 
+static bool sluice_bounce_only(struct sluice_dest *dest)
+{
+	return dest->session && !(dest->ch->features & SLUICE_SHM_F_REGION);
+}
+
 /**
  * sluice_limit() - how large the region of a destination may become now
  * @dest: the destination
@@ -213,11 +218,10 @@ void sluice_segments_retired(struct sluice_dest *dest, const struct sluice_msg_s
  */
 u64 sluice_limit(struct sluice_dest *dest, const char **why)
 {
-	struct sluice_window *win = sluice_win(dest);
-	u64 limit = (u64)(win->nr_slots - win->ctrl_slots) << SLUICE_SHM_SEGMENT_SHIFT;
+	u64 limit = (u64)sluice_data_slots(dest) << SLUICE_SHM_SEGMENT_SHIFT;
 
 	*why = NULL;
-	if (dest->session && !(dest->ch->features & SLUICE_SHM_F_REGION)) {
+	if (sluice_bounce_only(dest)) {
 		*why = "the guest uses bounce memory only; load sluice_front driver=front there";
 		return 0;
 	}
@@ -235,13 +239,12 @@ u64 sluice_limit(struct sluice_dest *dest, const char **why)
  * Returns when the request is known to be possible; an event tells the end. Without
  * a guest it is kept until one comes.
  *
- * Return: 0, -EINVAL, -ERANGE (window), -EDQUOT (provider, or the guest's driver knows no
- * regions), -EBUSY, -ENODEV.
+ * Return: 0, -EINVAL, -ERANGE (window), -EDQUOT (provider), -EBUSY, -ENODEV,
+ * -EOPNOTSUPP (the guest's driver knows no regions).
  */
 int sluice_dest_resize(struct sluice_dest *dest, u64 bytes, struct netlink_ext_ack *extack)
 {
-	struct sluice_window *win = sluice_win(dest);
-	u64 limit = (u64)(win->nr_slots - win->ctrl_slots) << SLUICE_SHM_SEGMENT_SHIFT;
+	u64 limit = (u64)sluice_data_slots(dest) << SLUICE_SHM_SEGMENT_SHIFT;
 	const char *why;
 
 	lockdep_assert_held(&dest->lock);
@@ -269,7 +272,7 @@ int sluice_dest_resize(struct sluice_dest *dest, u64 bytes, struct netlink_ext_a
 	if (bytes > limit) {
 		sluice_extack(extack, "%lluM refused, at most %lluM: %s", bytes >> 20,
 			      limit >> 20, why ?: "provider's limit");
-		return -EDQUOT;
+		return sluice_bounce_only(dest) ? -EOPNOTSUPP : -EDQUOT;
 	}
 	if (dest->resizing) {
 		sluice_extack(extack, "a resize of %s to %uM is under way, wait for its end",
@@ -294,18 +297,16 @@ int sluice_dest_resize(struct sluice_dest *dest, u64 bytes, struct netlink_ext_a
  */
 int sluice_segments_init(struct sluice_dest *dest)
 {
-	struct sluice_window *win = sluice_win(dest);
 	u64 want = dest->ch->want_bytes;
 
-	dest->segment = kvcalloc(win->nr_slots, sizeof(*dest->segment), GFP_KERNEL);
+	dest->segment = kvcalloc(sluice_win(dest)->nr_slots, sizeof(*dest->segment), GFP_KERNEL);
 	if (!dest->segment)
 		return -ENOMEM;
 	INIT_DELAYED_WORK(&dest->resize_work, sluice_resize_work);
 	dest->drain_ms = SLUICE_DRAIN_DEFAULT_MS;
 	if (want == U64_MAX)
 		want = (u64)sluice_default_size_mb << 20;
-	dest->requested = min_t(u64, want >> SLUICE_SHM_SEGMENT_SHIFT,
-				win->nr_slots - win->ctrl_slots);
+	dest->requested = min_t(u64, want >> SLUICE_SHM_SEGMENT_SHIFT, sluice_data_slots(dest));
 	return 0;
 }
 
