@@ -98,7 +98,7 @@ bad_options() {
 	for words in "--guests 0" "--guests x" "--window 63M" "--window 1G2" "--driver foo" \
 		"--kernel 5.4" "--nic ne2000" "--size -3" "--kernel guest9=6.1" "--frob 1" "--pairs 9" \
 		"--size 3M" "--size 64M" "--hv kvm" "--xen 4.16" "--type hvm" \
-		"--driver-domain guest1" "--stock" "--hv xen --solo"; do
+		"--driver-domain guest1" "--stock" "--hv xen --solo" "--boot-timeout 0"; do
 		# shellcheck disable=SC2086 # words
 		if "$lab" up --name "$lab_name-bad" $words; then
 			echo "up $words was accepted"
@@ -132,6 +132,24 @@ interrupted_up_leaves_nothing() {
 	[[ ! -e $(. "$dir/settings" && echo "$lab_run") ]]
 }
 
+hung_boot_is_repeated() {
+	local dir=$sluice_build/lab/$lab_name-hung up=$sluice_build/lab/$lab_name-hung.up pid status=0
+
+	lab_name+=-hung # here and in what ends this shell
+	trap '"$lab" down --name "$lab_name"' EXIT
+	rm -f "$dir"/client/{pid,ssh_config,console.hung}
+	"$lab" up --name "$lab_name" --bare --vms client --boot-timeout 45 2>"$up" &
+	pid=$!
+	wait_for 120 booting_or_over $pid "$dir/client/ssh_config"
+	kill -STOP "$(cut -d ' ' -f 1 "$dir/client/pid")"
+	wait $pid || status=$?
+	cat "$up"
+	((status == 0))
+	grep 'client.*starting it once more' "$up"
+	[[ -e $dir/client/console.hung ]]
+	vm client true
+}
+
 # The QEMU that this machine has itself, where the lab prefers another one.
 own_qemu_carries() {
 	lab_name+=-own # here and in what ends this shell
@@ -161,4 +179,5 @@ lab_scenario() {
 	test_case "$1: up refuses a lab that is up" second_up_refused
 	test_case "$1: up refuses nonsense" bad_options
 	test_case "$1: up that is interrupted leaves nothing behind" interrupted_up_leaves_nothing
+	test_case "$1: a VM that hangs while it boots is started once more" hung_boot_is_repeated
 }

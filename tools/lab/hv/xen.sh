@@ -174,7 +174,7 @@ hv_backend() {
 hv_start_domu() {
 	local v=$1 dir=$lab_dir/$1 d
 
-	vm_wait_ready "$(hv_dom0)" 180
+	vm_wait_ready "$(hv_dom0)" "$lab_boot_timeout"
 	# One after the other: all share one emulated processor, and xl waits only 10 s for the
 	# backend of a vif to answer. Whether they have come up is asked at the end.
 	for d in $(hv_domains); do

@@ -163,7 +163,7 @@ qemu_qmp() {
 	shift
 	{
 		printf '%s\n' '{"execute":"qmp_capabilities"}' "$@"
-	} | socat -t 2 - "UNIX-CONNECT:$lab_run/$v.qmp" 2>/dev/null
+	} | socat -t 2 -T 20 - "UNIX-CONNECT:$lab_run/$v.qmp" 2>/dev/null
 }
 
 # qemu_ssh_port VM [ADDRESS] - the port of this machine that leads to the VM, or to
