@@ -54,13 +54,14 @@ modules_install: modules
 		$(if $(INSTALL_MOD_PATH),INSTALL_MOD_PATH=$(INSTALL_MOD_PATH)) modules_install
 
 # The lab's kernels. Debian's headers ask for the compiler that built the
-# kernel; any newer one is as good for modules.
+# kernel; any newer one is as good for modules. With the flags of the tests, which would
+# otherwise build each object a second time.
 lab_cc = $(if $(shell command -v gcc-12),,CC=gcc)
 
 $(addprefix lab-modules-,$(lab_kernels)): lab-modules-%:
 	@$(packages) kernel $*
 	@exec 7>$(build)/modules-$*.lock && flock 7 && \
-		$(MAKE) modules KDIR=$(build)/kernels/$*/headers $(lab_cc)
+		$(MAKE) modules KDIR=$(build)/kernels/$*/headers $(lab_cc) W=1
 
 lab-modules: $(addprefix lab-modules-,$(lab_kernels))
 
