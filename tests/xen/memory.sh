@@ -54,17 +54,23 @@ quarantine_is() { # quarantine_is GUEST -gt|-eq BYTES
 	test "$(dest "$1" .quarantined_bytes)" "$2" "$3"
 }
 
-# Nothing comes back while it is held, all of it when it is not.
-guest_does_not_let_go() {
-	local before
-	vm driver sluicectl dest set guest1 drain-timeout 1s
+# The region of guest1 shrinks to nothing while the guest holds all of it. Sets the
+# caller's $before: what was granted at first.
+shrink_while_held() { # shrink_while_held DRAIN-TIMEOUT
+	vm driver sluicectl dest set guest1 drain-timeout "$1"
 	resized 8M 8388608
 	before=$(grant driver granted)
 	hold_begin guest1
 	resized 0 0
-	wait_for 20 quarantine_is guest1 -gt 0
 	# only what it does not hold has been ended: nothing of its pages
 	grant_is driver granted -ge "$((before - 8))"
+}
+
+# Nothing comes back while it is held, all of it when it is not.
+guest_does_not_let_go() {
+	local before
+	shrink_while_held 1s
+	wait_for 20 quarantine_is guest1 -gt 0
 	# traffic goes on, through bounce, and the other destination is not asked
 	pings client guest1
 	pings client guest2
@@ -79,13 +85,8 @@ guest_does_not_let_go() {
 # Later than the guest's driver says so, but before anybody's patience ends.
 guest_lets_go_late() {
 	local before
-	vm driver sluicectl dest set guest1 drain-timeout 20s
-	resized 8M 8388608
-	before=$(grant driver granted)
-	hold_begin guest1
-	resized 0 0
+	shrink_while_held 20s
 	# the guest's driver has answered, but the memory is not back
-	grant_is driver granted -ge "$((before - 8))"
 	quarantine_is guest1 -eq 0
 	hold_end guest1
 	wait_for 15 grant_is driver granted -le "$((before - 2048))"
