@@ -65,25 +65,17 @@ drops() {
 		awk -F: '{ n += $2 } END { print n }'
 }
 
-# Which numbers are missing, and whose counters say why.
+# Whose counters say why.
 lost_frames() {
-	awk '/icmp_seq=/ {
-		split($0, a, "icmp_seq=")
-		n = a[2] + 0
-		if (n != last + 1)
-			print "lost " last + 1 " to " n - 1
-		last = n
-	}' "$1"
-	tail -n 3 "$1"
 	ctl -s dest show loop0
 	ip netns exec b0 ethtool -S net0 | grep -v ': 0$'
-	ip netns exec f0 ethtool -S net0 | grep -v ': 0$'
+	ip netns exec f0 ethtool -S net0 | grep -v -e ': 0$' -e queue_
 	ip -n f0 -s link show net0
 }
 
 # 50 frames a second for the whole time, none lost, and a file arrives whole.
 under_traffic() {
-	local before after size ping stream
+	local before after size ping stream missing
 	before=$(drops)
 	ip netns exec f0 ping -i 0.02 10.90.0.1 >/tmp/ping &
 	ping=$!
@@ -98,8 +90,11 @@ under_traffic() {
 	wait $stream || cat /tmp/transfer
 	wait $stream
 	after=$(drops)
-	if [[ $before != "$after" ]] || ! grep -q " 0% packet loss" /tmp/ping; then
-		lost_frames /tmp/ping
+	missing=$(pings_missing /tmp/ping)
+	if [[ $before != "$after" || $missing ]]; then
+		lost_frames
+		tail -n 3 /tmp/ping
+		echo "drops before: $before, after: $after; pings not answered:" $missing
 		return 1
 	fi
 }

@@ -179,6 +179,26 @@ reach() {
 		ip netns exec b"$n" ping -q -c 2 -i 0.2 -W 5 "$@" 10.90."$n".2
 }
 
+# pings_missing FILE: numbers without an answer in the output of a ping that was told to
+# end. What was on its way in that moment, ping counts as lost; this does not.
+pings_missing() {
+	awk '/icmp_seq=/ {
+		split($0, a, "icmp_seq=")
+		n = a[2] + 0
+		answered[n] = 1
+		if (n > last)
+			last = n
+	}
+	/packets transmitted/ { sent = $1 }
+	END {
+		for (n = 1; n <= last; n++)
+			if (!(n in answered))
+				print n
+		if (!last || sent - last > 5)
+			print last + 1 " to " sent
+	}' "$1"
+}
+
 # Numbered lines: a frame that is lost, doubled or misplaced changes the sum.
 pattern() {
 	seq "$1"

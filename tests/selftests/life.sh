@@ -199,7 +199,8 @@ quiesce_under_traffic() {
 	reach 0
 	kill -INT $ping
 	wait $ping || true
-	grep " 0% packet loss" /tmp/ping
+	pings_missing /tmp/ping
+	[[ ! $(pings_missing /tmp/ping) ]]
 }
 
 quiesced_refuses() {
