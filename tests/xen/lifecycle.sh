@@ -108,7 +108,7 @@ guest_writes_nonsense() {
 	folders
 	for node in state life peer-life event-channel-0 event-channel-1; do
 		for value in 99 -1 4294967296 x ''; do
-			vm guest1 xenstore-write "$fe/$node" "$value"
+			vm guest1 xenstore-write -- "$fe/$node" "$value"
 		done
 		vm guest1 xenstore-rm "$fe/$node"
 		pings client guest2
