@@ -187,7 +187,7 @@ impatience_breaks_nobody() {
 }
 
 quiesce_under_traffic() {
-	local ping
+	local ping missing
 	ctl dest set loop0 size 16M
 	ip netns exec f0 ping -i 0.02 10.90.0.1 >/tmp/ping &
 	ping=$!
@@ -199,8 +199,9 @@ quiesce_under_traffic() {
 	reach 0
 	kill -INT $ping
 	wait $ping || true
-	pings_missing /tmp/ping
-	[[ ! $(pings_missing /tmp/ping) ]]
+	missing=$(pings_missing /tmp/ping)
+	echo "pings not answered: $missing"
+	[[ ! $missing ]]
 }
 
 quiesced_refuses() {
