@@ -164,14 +164,21 @@ vm_ready_or_dead() {
 	vm_ready "$1" || ! vm_alive "$1"
 }
 
-vm_wait_ready() {
-	wait_for "$2" vm_ready_or_dead "$1" && vm_alive "$1" && return
+vm_answers() { # vm_answers VM SECONDS - within that time, unless it dies before
+	wait_for "$2" vm_ready_or_dead "$1" && vm_alive "$1"
+}
+
+vm_give_up() { # vm_give_up VM SECONDS - says why it does not answer, and ends all
 	tail -n 15 "$lab_dir/$1/console.log" >&2
 	if vm_alive "$1"; then
 		die "VM '$1' does not answer within $2 s; its console: $lab_dir/$1/console.log"
 	fi
 	tail -n 5 "$lab_dir/$1/qemu.log" >&2
 	die "VM '$1' died while booting; see $lab_dir/$1/console.log and $lab_dir/$1/qemu.log"
+}
+
+vm_wait_ready() { # vm_wait_ready VM SECONDS
+	vm_answers "$@" || vm_give_up "$@"
 }
 
 # vm_push VM FILE DEST - DEST as for cp; what a program needs to run comes along
