@@ -290,7 +290,11 @@ static int net_probe(struct virtio_device *vdev)
 	dev->netdev_ops = &net_ops;
 	dev->ethtool_ops = &sluice_net_ethtool_ops;
 	dev->needed_headroom = SLUICE_NET_HDR_BYTES;
-	dev->watchdog_timeo = 5 * HZ;
+	/*
+	 * Longer than the core's patience with a silent peer (5 s unless set): a backend that
+	 * has died takes the link away, it is no lost doorbell. Nor is a pause of the whole host.
+	 */
+	dev->watchdog_timeo = 30 * HZ;
 	set_features(dev, vdev);
 	set_addresses(dev, vdev);
 	sluice_xdp_set_features(dev);

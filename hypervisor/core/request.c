@@ -160,6 +160,7 @@ int sluice_channel_request(struct sluice_channel *ch, struct sluice_msg *msg,
 		.msg_id = msg->msg_id,
 		.status = -ETIMEDOUT,
 	};
+	unsigned int i;
 	int err;
 
 	init_completion(&req.done);
@@ -177,8 +178,13 @@ int sluice_channel_request(struct sluice_channel *ch, struct sluice_msg *msg,
 	msg->token = cpu_to_le16(req.token);
 	msg->status = 0;
 	err = sluice_send_wait(ch, msg);
-	if (!err)
-		wait_for_completion_timeout(&req.done, msecs_to_jiffies(timeout_ms));
+	/*
+	 * In quarters: a pause of the whole host is over with one of them, and the peer, which
+	 * stood still as well, has the others for its answer.
+	 */
+	for (i = 0; !err && i < 4; i++)
+		if (wait_for_completion_timeout(&req.done, msecs_to_jiffies(timeout_ms / 4)))
+			break;
 
 	/* whoever completed it took it off the list under this lock */
 	mutex_lock(&ch->session_lock);

@@ -132,6 +132,20 @@ static enum sluice_session_event session_down(struct sluice_session *s, const ch
 	return SLUICE_SESSION_DOWN;
 }
 
+/*
+ * Where nobody looked for long, our side stood still, and perhaps the peer with it: a host that
+ * was suspended, or had other work. It gets the time to show that it lives, so no such pause
+ * counts for more than a quarter of the timeout.
+ */
+static void session_looked(struct sluice_session *s, u64 now_ms)
+{
+	u64 pause = now_ms - s->looked_ms;
+
+	if (pause > s->timeout_ms / 4)
+		s->peer_alive_ms += pause - s->timeout_ms / 4;
+	s->looked_ms = now_ms;
+}
+
 static enum sluice_session_event session_poll_up(struct sluice_session *s, u32 generation,
 						 u32 echo, u64 now_ms)
 {
@@ -146,6 +160,7 @@ static enum sluice_session_event session_poll_up(struct sluice_session *s, u32 g
 	if (echo != s->generation)
 		return session_down(s, "the peer left the session");
 
+	session_looked(s, now_ms);
 	heartbeat = le32_to_cpu(READ_ONCE(s->shared_peer->heartbeat));
 	if (heartbeat != s->peer_heartbeat) {
 		s->peer_heartbeat = heartbeat;
@@ -198,6 +213,7 @@ enum sluice_session_event sluice_session_poll(struct sluice_session *s, u64 now_
 
 	s->peer_heartbeat = le32_to_cpu(READ_ONCE(s->shared_peer->heartbeat));
 	s->peer_alive_ms = now_ms;
+	s->looked_ms = now_ms;
 	WRITE_ONCE(s->up, true);
 	return SLUICE_SESSION_UP;
 }

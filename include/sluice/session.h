@@ -22,6 +22,7 @@ struct sluice_session {
 	u32 rx_cons;
 	u32 peer_heartbeat;
 	u64 peer_alive_ms;			/* when the heartbeat last changed */
+	u64 looked_ms;				/* when we last looked, while up */
 	u32 timeout_ms;
 	bool up;
 	bool broken;				/* the peer broke the protocol in this session */
@@ -35,7 +36,8 @@ enum sluice_session_event {
 };
 
 /* @own_page, @peer_page: backend and frontend page or the reverse. Nothing is
- * published yet. @timeout_ms: silence after which a peer counts as dead.
+ * published yet. @timeout_ms: silence after which a peer counts as dead, seen in
+ * four looks at least.
  */
 void sluice_session_init(struct sluice_session *s, struct sluice_shm_side *own,
 			 struct sluice_msg *own_ring, struct sluice_shm_side *peer,

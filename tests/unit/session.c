@@ -53,6 +53,14 @@ static void settle(void)
 	assert_int_equal(b.echo, a.generation);
 }
 
+/* Two sides that are up. */
+static void meet(void)
+{
+	start(&a);
+	start(&b);
+	settle();
+}
+
 static struct sluice_msg message(u16 token)
 {
 	return (struct sluice_msg){
@@ -123,9 +131,7 @@ static void up_is_told_once(void **unused)
 	int i;
 
 	(void)unused;
-	start(&a);
-	start(&b);
-	settle();
+	meet();
 	for (i = 0; i < 10; i++)
 		assert_int_equal(poll(&a), SLUICE_SESSION_NOTHING);
 }
@@ -152,9 +158,7 @@ static void messages_both_ways(void **unused)
 	u32 i;
 
 	(void)unused;
-	start(&a);
-	start(&b);
-	settle();
+	meet();
 	for (i = 0; i < 70000; i++) {
 		assert_int_equal(send(&a, i), 0);
 		if (i % 3 == 0)
@@ -172,9 +176,7 @@ static void indices_wrap(void **unused)
 	u32 i;
 
 	(void)unused;
-	start(&a);
-	start(&b);
-	settle();
+	meet();
 	/* as after four billion messages */
 	a.tx_prod = U32_MAX - 5;
 	b.rx_cons = U32_MAX - 5;
@@ -193,9 +195,7 @@ static void full_ring(void **unused)
 	u32 i;
 
 	(void)unused;
-	start(&a);
-	start(&b);
-	settle();
+	meet();
 	for (i = 0; i < RING; i++)
 		assert_int_equal(send(&a, i), 0);
 	assert_int_equal(send(&a, 999), -EAGAIN);
@@ -214,9 +214,7 @@ static void message_is_a_private_copy(void **unused)
 
 	(void)unused;
 	memset(sent.payload, 0xab, sizeof(sent.payload));
-	start(&a);
-	start(&b);
-	settle();
+	meet();
 	assert_int_equal(sluice_session_send(&a, &sent), 0);
 	assert_int_equal(sluice_session_receive(&b, &got), 1);
 	memset(shm.ring, 0xff, sizeof(shm.ring));
@@ -228,9 +226,7 @@ static void restart_empties_the_rings(void **unused)
 	int i;
 
 	(void)unused;
-	start(&a);
-	start(&b);
-	settle();
+	meet();
 	for (i = 0; i < 5; i++) {
 		assert_int_equal(send(&a, 100 + i), 0);
 		assert_int_equal(send(&b, 200 + i), 0);
@@ -277,9 +273,7 @@ static void restart_is_no_crime(void **unused)
 static void detach_is_seen(void **unused)
 {
 	(void)unused;
-	start(&a);
-	start(&b);
-	settle();
+	meet();
 	sluice_session_detach(&a);
 	sluice_session_detach(&a);
 	assert_int_equal(shm.side[0].generation, 0);
@@ -297,9 +291,7 @@ static void detach_is_seen(void **unused)
 static void down_forgets_the_generation(void **unused)
 {
 	(void)unused;
-	start(&a);
-	start(&b);
-	settle();
+	meet();
 	start(&b);
 	assert_int_equal(poll(&a), SLUICE_SESSION_DOWN);
 	/* b polls and sees nobody; a must not come up again as it was */
@@ -315,9 +307,7 @@ static void down_forgets_the_generation(void **unused)
 static void stale_generation_in_echo(void **unused)
 {
 	(void)unused;
-	start(&a);
-	start(&b);
-	settle();
+	meet();
 	/* b dies without a word and a starts twice: b's echo is of an old life */
 	start(&a);
 	assert_int_equal(poll(&a), SLUICE_SESSION_NOTHING);
@@ -330,13 +320,26 @@ static void stale_generation_in_echo(void **unused)
 static void echo_changes(void **unused)
 {
 	(void)unused;
-	start(&a);
-	start(&b);
-	settle();
+	meet();
 	shm.side[1].echo = cpu_to_le32(12345);
 	assert_int_equal(poll(&a), SLUICE_SESSION_DOWN);
 	assert_text(a.error, "the peer left the session");
 	assert_false(a.broken);
+}
+
+/* Its peer shows nothing for longer than the timeout. */
+static void fall_silent(struct sluice_session *s)
+{
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		now += TIMEOUT / 4;
+		assert_int_equal(poll(s), SLUICE_SESSION_NOTHING);
+	}
+	now += 1;
+	assert_int_equal(poll(s), SLUICE_SESSION_DOWN);
+	assert_text(s->error, "the peer is silent");
+	assert_false(s->broken);
 }
 
 static void silence(void **unused)
@@ -344,20 +347,38 @@ static void silence(void **unused)
 	int i;
 
 	(void)unused;
-	start(&a);
-	start(&b);
-	settle();
+	meet();
 	for (i = 0; i < 20; i++) {
 		now += TIMEOUT / 2;
 		sluice_session_beat(&b);
 		assert_int_equal(poll(&a), SLUICE_SESSION_NOTHING);
 	}
-	now += TIMEOUT;
+	fall_silent(&a);
+}
+
+/* A host that was suspended: who looks first must not take the other for dead. */
+static void both_stood_still(void **unused)
+{
+	int i;
+
+	(void)unused;
+	meet();
+	for (i = 0; i < 5; i++) {
+		now += 100 * TIMEOUT;
+		assert_int_equal(poll(&a), SLUICE_SESSION_NOTHING);
+		assert_int_equal(poll(&b), SLUICE_SESSION_NOTHING);
+		sluice_session_beat(&a);
+		sluice_session_beat(&b);
+	}
+	/* but who never comes back is found out, in as many looks as ever */
 	assert_int_equal(poll(&a), SLUICE_SESSION_NOTHING);
-	now += 1;
+	for (i = 0; i < 4; i++) {
+		now += TIMEOUT;
+		assert_int_equal(poll(&a), SLUICE_SESSION_NOTHING);
+	}
+	now += TIMEOUT;
 	assert_int_equal(poll(&a), SLUICE_SESSION_DOWN);
 	assert_text(a.error, "the peer is silent");
-	assert_false(a.broken);
 }
 
 static void paused_peer_comes_back(void **unused)
@@ -365,13 +386,10 @@ static void paused_peer_comes_back(void **unused)
 	struct sluice_msg msg;
 
 	(void)unused;
-	start(&a);
-	start(&b);
-	settle();
+	meet();
 	assert_int_equal(send(&b, 77), 0);
 	/* b sleeps; a gives up and starts again, several times */
-	now += TIMEOUT + 1;
-	assert_int_equal(poll(&a), SLUICE_SESSION_DOWN);
+	fall_silent(&a);
 	start(&a);
 	assert_int_equal(poll(&a), SLUICE_SESSION_NOTHING);
 	start(&a);
@@ -475,9 +493,7 @@ static void own_record_overwritten(void **unused)
 	u32 i;
 
 	(void)unused;
-	start(&a);
-	start(&b);
-	settle();
+	meet();
 	for (i = 0; i < 100; i++) {
 		shm.side[0].msg_prod = cpu_to_le32(i * 77);
 		shm.side[0].msg_cons = cpu_to_le32(i * 99);
@@ -523,7 +539,7 @@ int main(void)
 		T(leftovers_of_an_earlier_life), T(messages_both_ways), T(indices_wrap),
 		T(full_ring), T(message_is_a_private_copy), T(restart_empties_the_rings),
 		T(restart_is_no_crime), T(detach_is_seen), T(down_forgets_the_generation),
-		T(stale_generation_in_echo), T(echo_changes), T(silence),
+		T(stale_generation_in_echo), T(echo_changes), T(silence), T(both_stood_still),
 		T(paused_peer_comes_back), T(corrupt_prod), T(corrupt_cons),
 		T(corrupt_messages), T(own_record_overwritten),
 	};

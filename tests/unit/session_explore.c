@@ -161,10 +161,12 @@ static bool act(struct world *w, int i, enum action action)
 	switch (action) {
 	case POLL:
 	case POLL_LATE:
+		s->looked_ms = action == POLL ? 0 : TIMEOUT + 1;
 		nr_down += sluice_session_poll(s, action == POLL ? 0 : TIMEOUT + 1) ==
 			   SLUICE_SESSION_DOWN;
 		/* time is not part of the state: all is late or nothing */
 		s->peer_alive_ms = 0;
+		s->looked_ms = 0;
 		assert_false(s->broken);
 		return true;
 	case RESTART:
@@ -199,6 +201,7 @@ static void assert_they_meet(void)
 		for (i = 0; i < 2; i++) {
 			sluice_session_poll(&session[i], 0);
 			session[i].peer_alive_ms = 0;
+			session[i].looked_ms = 0;
 			if (!session[i].generation)
 				sluice_session_restart(&session[i], new_generation(i, ++nr), 0);
 		}
