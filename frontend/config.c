@@ -103,17 +103,27 @@ static const char *config_bus_name(struct virtio_device *vdev)
 static bool config_get_shm_region(struct virtio_device *vdev, struct virtio_shm_region *region,
 				  u8 id)
 {
-	struct sluice_channel *ch = sluice_front_of(vdev)->ch;
-	unsigned long first = page_to_pfn(sluice_va_to_page(ch->ctrl_va)), i;
+	struct sluice_transport *t = sluice_transport_of(vdev);
+	struct sluice_channel *ch = t->f->ch;
+	unsigned long first, i;
+	bool ok = false;
 
 	if (id)
 		return false;
+	mutex_lock(&t->lock);
+	/* without a session there may be none */
+	if (!t->up)
+		goto out;
+	first = page_to_pfn(sluice_va_to_page(ch->ctrl_va));
 	for (i = 1; i < ch->ctrl_bytes >> PAGE_SHIFT; i++)
 		if (page_to_pfn(sluice_va_to_page(ch->ctrl_va + (i << PAGE_SHIFT))) != first + i)
-			return false;
+			goto out;
 	region->addr = PFN_PHYS(first);
 	region->len = ch->ctrl_bytes;
-	return true;
+	ok = true;
+out:
+	mutex_unlock(&t->lock);
+	return ok;
 }
 
 SLUICE_FIND_VQS(config_find_vqs, sluice_vqs_find)

@@ -6,8 +6,8 @@
  * gave the answer, or only held the ring's memory, it could stop that CPU for
  * as long as it likes. So the ring is private memory, every request is answered
  * within the notification itself, and what the backend must know of it follows in
- * a message. Only the request's bytes pass through bounce slots; a peer that changes
- * them changes nothing that it does not decide anyway.
+ * a message. Only the byte of the answer passes through a bounce slot; a peer that changes
+ * it lies to the driver about what it will be told in that message.
  */
 #include "map.h"
 #include "transport.h"
@@ -107,9 +107,12 @@ bool sluice_ctrlq_notify(struct virtqueue *vq)
 			break;
 		head = virtio16_to_cpu(vdev, vring->avail->ring[q->last_avail % vring->num]);
 		q->last_avail++;
+		/* the slot of the answer may move when this is over */
+		rcu_read_lock();
 		request_read(t->f->map, q, head, &req);
 		if (req.shared_ack)
 			WRITE_ONCE(*req.shared_ack, request_serve(t, &req));
+		rcu_read_unlock();
 
 		elem = &vring->used->ring[q->used_idx % vring->num];
 		elem->id = cpu_to_virtio32(vdev, head);

@@ -8,7 +8,8 @@
  *	shadow.c	a virtqueue in two copies: the driver's, private, and the peer's (pure)
  *	peer.c		what the backend says of the device, and is told
  *	ctrlq.c		control virtqueue, answered on this side
- *	map.c		page -> window offset, or bounce (dma_map_ops / virtio_map_ops)
+ *	map.c		page -> window offset, or bounce
+ *	dma.c		the DMA operations that lead there
  *	bounce.c	bounce slots in the control area (pure bitmap allocator)
  *	region.c	SEGMENT_ADD / RETIRE; fills the slot allocator, drains it
  *	slots.c		free pages of all data segments

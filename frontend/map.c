@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * From a page to a window offset, or to a copy of it in a bounce slot: the only
- * place where bounce lives on the guest's side.
+ * place where bounce lives on the guest's side. dma.c has virtio_ring come here.
  *
- * The DMA operations of the virtio device's parent. A page of one of this
- * frontend's data segments maps to its window offset at no cost. Any other page,
- * another frontend's region pages too, since each frontend has a table of its own,
- * is copied to bounce slots of the control area.
+ * A page of one of this frontend's data segments maps to its window offset at no
+ * cost. Any other page, another frontend's region pages too, since each frontend has
+ * a table of its own, is copied to bounce slots of the control area.
  *
  * What a bounce slot may show to the peer: the slots belong to one destination and
  * are shared for as long as the session lives, so whatever was in one has been
@@ -17,20 +16,17 @@
  * What the peer may do to us: everything that decides (table, sizes, original
  * addresses) is private. Slots are copied, never parsed, so a peer that keeps writing
  * after the unmap only spoils bytes of the next frame that it carries itself.
+ *
+ * The control segment may go and come back at another place while the virtio device, and
+ * what its driver has mapped, stays (sluice_channel_lose()). Meanwhile the slots are in
+ * ordinary memory, so that a driver that maps, syncs or unmaps notices nothing: what it has
+ * received and not looked at yet is there, and what it sends waits for the next session.
  */
-#include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
-#include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <linux/xarray.h>
 #include "map.h"
-
-/*
- * "Bus addresses" of the memory of virtqueues, which is private (shadow.h): above any
- * window offset, so that a peer that is told one by mistake refuses it.
- */
-#define PRIVATE_BASE	BIT_ULL(62)
 
 struct bounce_map {
 	void *va;		/* original, NULL if no mapping starts here */
@@ -55,18 +51,14 @@ struct bounce_pool {
 
 struct sluice_map {
 	struct device *dev;
-	void *ctrl_va;
+	void __rcu *ctrl_va;	/* of slot 0; copies from and to slots are RCU read sections */
+	void *away;		/* the same, while the control segment is lost; else NULL */
 	struct xarray pages;	/* pfn -> window offset >> PAGE_SHIFT */
 	struct map_stats __percpu *stats;
 	struct bounce_pool rx, tx;
 	u32 nr_slots;
 	struct bounce_map table[];	/* by slot number */
 };
-
-static struct sluice_map *map_of(struct device *dev)
-{
-	return container_of(dev, struct sluice_front, dev)->map;
-}
 
 /* What only the device reads is transmit; all that it may write is receive. */
 static struct bounce_pool *pool_of_dir(struct sluice_map *map, enum dma_data_direction dir)
@@ -83,9 +75,10 @@ static struct bounce_pool *pool_of_addr(struct sluice_map *map, dma_addr_t addr)
 	return NULL;
 }
 
+/* Not to be used any more after rcu_read_unlock(): map_move() waits for that. */
 static void *slot_va(struct sluice_map *map, u32 slot)
 {
-	return map->ctrl_va + ((unsigned long)slot << SLUICE_BOUNCE_SHIFT);
+	return rcu_dereference(map->ctrl_va) + ((unsigned long)slot << SLUICE_BOUNCE_SHIFT);
 }
 
 static dma_addr_t slot_addr(u32 slot)
@@ -153,16 +146,18 @@ static dma_addr_t map_bounce(struct sluice_map *map, void *va, size_t bytes,
 		return DMA_MAPPING_ERROR;
 	}
 
+	rcu_read_lock();
 	if (dir == DMA_FROM_DEVICE) {
 		memset(slot_va(map, slot), 0, bytes);
 	} else if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
 		memcpy(slot_va(map, slot), va, bytes);
 		this_cpu_add(map->stats->bytes_out, bytes);
 	}
+	rcu_read_unlock();
 	return slot_addr(slot);
 }
 
-static dma_addr_t map_page(struct sluice_map *map, struct page *page, unsigned long offset,
+dma_addr_t sluice_map_page(struct sluice_map *map, struct page *page, unsigned long offset,
 			   size_t bytes, enum dma_data_direction dir, unsigned long attrs)
 {
 	s64 off;
@@ -180,35 +175,48 @@ static dma_addr_t map_page(struct sluice_map *map, struct page *page, unsigned l
 }
 
 /*
- * Copy a part of a mapping; @addr may point inside it. No lock: the caller owns
- * the mapping, so its table entry is stable.
+ * The mapping that holds all @bytes from @addr, NULL if none does, and how far @addr is inside
+ * it. No lock: who asks owns the mapping, so its table entry is stable.
  */
-static void sync_part(struct sluice_map *map, dma_addr_t addr, size_t bytes, bool to_device)
+static struct bounce_map *mapping_of(struct sluice_map *map, dma_addr_t addr, size_t bytes,
+				     size_t *inside)
+{
+	u32 start = map->table[addr >> SLUICE_BOUNCE_SHIFT].start;
+	struct bounce_map *entry = &map->table[start];
+
+	*inside = addr - slot_addr(start);
+	if (!entry->va || *inside > entry->bytes || bytes > entry->bytes - *inside)
+		return NULL;
+	return entry;
+}
+
+void sluice_map_sync(struct sluice_map *map, dma_addr_t addr, size_t bytes, bool to_device)
 {
 	struct bounce_map *entry;
+	void *slot;
 	size_t inside;
-	u32 start;
 
 	if (!pool_of_addr(map, addr))
 		return;
-	start = map->table[addr >> SLUICE_BOUNCE_SHIFT].start;
-	entry = &map->table[start];
-	inside = addr - slot_addr(start);
-	if (!entry->va || inside > entry->bytes || bytes > entry->bytes - inside) {
+	entry = mapping_of(map, addr, bytes, &inside);
+	if (!entry) {
 		this_cpu_inc(map->stats->bad);
 		return;
 	}
+	rcu_read_lock();
+	slot = slot_va(map, entry - map->table);
 	if (to_device) {
-		memcpy(slot_va(map, start) + inside, entry->va + inside, bytes);
+		memcpy(slot + inside, entry->va + inside, bytes);
 		this_cpu_add(map->stats->bytes_out, bytes);
 	} else {
-		memcpy(entry->va + inside, slot_va(map, start) + inside, bytes);
+		memcpy(entry->va + inside, slot + inside, bytes);
 		this_cpu_add(map->stats->bytes_in, bytes);
 	}
+	rcu_read_unlock();
 }
 
-static void unmap(struct sluice_map *map, dma_addr_t addr, size_t bytes,
-		  enum dma_data_direction dir, unsigned long attrs)
+void sluice_map_unmap(struct sluice_map *map, dma_addr_t addr, size_t bytes,
+		      enum dma_data_direction dir, unsigned long attrs)
 {
 	struct bounce_pool *pool = pool_of_addr(map, addr);
 	struct bounce_map *entry;
@@ -224,154 +232,19 @@ static void unmap(struct sluice_map *map, dma_addr_t addr, size_t bytes,
 		return;
 	}
 	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC) && dir != DMA_TO_DEVICE)
-		sync_part(map, addr, bytes, false);
+		sluice_map_sync(map, addr, bytes, false);
 	spin_lock_irqsave(&pool->lock, flags);
 	entry->va = NULL;
 	sluice_bounce_put(&pool->zone, slot, sluice_bounce_slots(bytes));
 	spin_unlock_irqrestore(&pool->lock, flags);
 }
 
-/*
- * virtqueue memory: ordinary memory of this machine. What the peer has of a virtqueue
- * lies in the control area, and virtio_ring never sees it.
- */
-static void *ring_alloc(size_t bytes, dma_addr_t *addr, gfp_t gfp)
+size_t sluice_map_max_bytes(const struct sluice_map *map)
 {
-	void *va = alloc_pages_exact(bytes, gfp | __GFP_ZERO);
-
-	if (va)
-		*addr = PRIVATE_BASE | virt_to_phys(va);
-	return va;
-}
-
-/* the same as struct dma_map_ops */
-static void *op_alloc(struct device *dev, size_t bytes, dma_addr_t *addr, gfp_t gfp,
-		      unsigned long attrs)
-{
-	return ring_alloc(bytes, addr, gfp);
-}
-
-static void op_free(struct device *dev, size_t bytes, void *va, dma_addr_t addr,
-		    unsigned long attrs)
-{
-	free_pages_exact(va, bytes);
-}
-
-static dma_addr_t op_map_page(struct device *dev, struct page *page, unsigned long offset,
-			      size_t bytes, enum dma_data_direction dir, unsigned long attrs)
-{
-	return map_page(map_of(dev), page, offset, bytes, dir, attrs);
-}
-
-static void op_unmap_page(struct device *dev, dma_addr_t addr, size_t bytes,
-			  enum dma_data_direction dir, unsigned long attrs)
-{
-	unmap(map_of(dev), addr, bytes, dir, attrs);
-}
-
-static void op_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
-			enum dma_data_direction dir, unsigned long attrs)
-{
-	struct scatterlist *sg;
-	int i;
-
-	for_each_sg(sgl, sg, nents, i)
-		unmap(map_of(dev), sg_dma_address(sg), sg_dma_len(sg), dir, attrs);
-}
-
-static int op_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
-		     enum dma_data_direction dir, unsigned long attrs)
-{
-	struct scatterlist *sg;
-	int i;
-
-	for_each_sg(sgl, sg, nents, i) {
-		sg->dma_address = map_page(map_of(dev), sg_page(sg), sg->offset, sg->length,
-					   dir, attrs);
-		if (sg->dma_address == DMA_MAPPING_ERROR) {
-			op_unmap_sg(dev, sgl, i, dir, attrs | DMA_ATTR_SKIP_CPU_SYNC);
-			return -ENOMEM;
-		}
-		sg_dma_len(sg) = sg->length;
-	}
-	return nents;
-}
-
-static void op_sync_for_cpu(struct device *dev, dma_addr_t addr, size_t bytes,
-			    enum dma_data_direction dir)
-{
-	if (dir != DMA_TO_DEVICE)
-		sync_part(map_of(dev), addr, bytes, false);
-}
-
-static void op_sync_for_device(struct device *dev, dma_addr_t addr, size_t bytes,
-			       enum dma_data_direction dir)
-{
-	if (dir != DMA_FROM_DEVICE)
-		sync_part(map_of(dev), addr, bytes, true);
-}
-
-static void op_sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl, int nents,
-			       enum dma_data_direction dir)
-{
-	struct scatterlist *sg;
-	int i;
-
-	for_each_sg(sgl, sg, nents, i)
-		op_sync_for_cpu(dev, sg_dma_address(sg), sg_dma_len(sg), dir);
-}
-
-static void op_sync_sg_for_device(struct device *dev, struct scatterlist *sgl, int nents,
-				  enum dma_data_direction dir)
-{
-	struct scatterlist *sg;
-	int i;
-
-	for_each_sg(sgl, sg, nents, i)
-		op_sync_for_device(dev, sg_dma_address(sg), sg_dma_len(sg), dir);
-}
-
-static int op_supported(struct device *dev, u64 mask)
-{
-	return mask >= ((u64)SLUICE_SHM_MAX_SLOTS << SLUICE_SHM_SEGMENT_SHIFT) - 1;
-}
-
-static size_t op_max_mapping_size(struct device *dev)
-{
-	struct sluice_map *map = map_of(dev);
-
 	if (!map)
 		return SLUICE_SHM_SEGMENT_BYTES;
 	/* a run that can be found in a zone that is in use */
 	return (min(map->tx.zone.nr, map->rx.zone.nr) / 4) << SLUICE_BOUNCE_SHIFT;
-}
-
-static const struct dma_map_ops map_dma_ops = {
-	.alloc = op_alloc,
-	.free = op_free,
-	.map_page = op_map_page,
-	.unmap_page = op_unmap_page,
-	.map_sg = op_map_sg,
-	.unmap_sg = op_unmap_sg,
-	.sync_single_for_cpu = op_sync_for_cpu,
-	.sync_single_for_device = op_sync_for_device,
-	.sync_sg_for_cpu = op_sync_sg_for_cpu,
-	.sync_sg_for_device = op_sync_sg_for_device,
-	.dma_supported = op_supported,
-	.max_mapping_size = op_max_mapping_size,
-};
-
-int sluice_map_attach(struct device *dev, u64 *mask)
-{
-	/*
-	 * In this order: setting the mask decides whether syncs may be skipped, by
-	 * the operations that are set then.
-	 */
-	dev->dma_mask = mask;
-	set_dma_ops(dev, &map_dma_ops);
-	if (get_dma_ops(dev) != &map_dma_ops)
-		return -EOPNOTSUPP;
-	return dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
 }
 
 static void pool_init(struct bounce_pool *pool, u32 *slot, u32 nr)
@@ -397,7 +270,7 @@ int sluice_map_create(struct sluice_front *f, const struct sluice_bounce_plan *p
 		return -ENOMEM;
 	}
 	map->dev = &f->dev;
-	map->ctrl_va = f->ch->ctrl_va;
+	RCU_INIT_POINTER(map->ctrl_va, (void __force __rcu *)f->ch->ctrl_va);
 	map->nr_slots = nr_slots;
 	xa_init(&map->pages);
 	pool_init(&map->rx, &slot, plan->rx_slots);
@@ -415,23 +288,92 @@ void sluice_map_destroy(struct sluice_front *f)
 	f->map = NULL;
 	xa_destroy(&map->pages);
 	free_percpu(map->stats);
+	kvfree(map->away);
 	kvfree(map);
+}
+
+/* Every mapping of one direction, to the memory that @to is slot 0 of. */
+static void move_pool(struct sluice_map *map, struct bounce_pool *pool, void *from, void *to)
+{
+	u32 end = pool->zone.first + pool->zone.nr, slot;
+	unsigned long flags, off;
+
+	for (slot = pool->zone.first; slot < end; slot++) {
+		const struct bounce_map *entry = &map->table[slot];
+
+		off = (unsigned long)slot << SLUICE_BOUNCE_SHIFT;
+		spin_lock_irqsave(&pool->lock, flags);
+		/* mapped until we unlock: the original is there */
+		if (entry->va)
+			memcpy(to + off, from ? from + off : entry->va, entry->bytes);
+		spin_unlock_irqrestore(&pool->lock, flags);
+	}
+}
+
+/*
+ * The slots move, while there is no session and the driver goes on. The device writes
+ * nothing, so what it has written can be copied in advance. What the driver sends it
+ * may map until it sees the new place, so that is copied once more, from where it was
+ * mapped. (A buffer to be filled that it maps in between may show the peer's own older bytes.)
+ */
+static void map_move(struct sluice_map *map, void *to)
+{
+	void *from = rcu_dereference_protected(map->ctrl_va, true);
+
+	move_pool(map, &map->rx, from, to);
+	move_pool(map, &map->tx, from, to);
+	/* pairs with rcu_dereference() in slot_va(): the copies are complete */
+	rcu_assign_pointer(map->ctrl_va, (void __force __rcu *)to);
+	/* who has seen the old place is done with it, and has its mapping in the table */
+	synchronize_rcu();
+	move_pool(map, &map->tx, NULL, to);
+}
+
+int sluice_map_lose(struct sluice_front *f)
+{
+	struct sluice_map *map = f->map;
+	void *to;
+
+	if (!map || map->away)
+		return 0;
+	to = kvzalloc((size_t)map->nr_slots << SLUICE_BOUNCE_SHIFT, GFP_KERNEL);
+	if (!to)
+		return -ENOMEM;
+	map_move(map, to);
+	map->away = to;
+	return 0;
+}
+
+void sluice_map_regain(struct sluice_front *f)
+{
+	struct sluice_map *map = f->map;
+
+	if (!map || !map->away)
+		return;
+	map_move(map, f->ch->ctrl_va);
+	kvfree(map->away);
+	map->away = NULL;
+}
+
+bool sluice_map_is_away(const struct sluice_front *f)
+{
+	return f->map && f->map->away;
 }
 
 void *sluice_map_va(struct sluice_map *map, dma_addr_t addr, u32 len)
 {
 	struct bounce_map *entry;
 	size_t inside;
-	u32 start;
 
 	if (!pool_of_addr(map, addr))
 		return NULL;
-	start = map->table[addr >> SLUICE_BOUNCE_SHIFT].start;
-	entry = &map->table[start];
-	inside = addr - slot_addr(start);
-	if (!entry->va || inside > entry->bytes || len > entry->bytes - inside)
+	entry = mapping_of(map, addr, len, &inside);
+	if (!entry)
 		return NULL;
-	return slot_va(map, start) + inside;
+	/* where the driver wrote it: the slot is the peer's to change, and may be on its way */
+	if (entry->dir == DMA_TO_DEVICE)
+		return entry->va + inside;
+	return slot_va(map, entry - map->table) + inside;
 }
 
 /**

@@ -7,6 +7,7 @@
  * before a driver sees it.
  */
 #include <linux/etherdevice.h>
+#include "map.h"
 #include "transport.h"
 
 /* What may cross to the driver; anything else was not thought about. */
@@ -319,7 +320,8 @@ void sluice_peer_push(struct work_struct *work)
 	int err = 0;
 
 	mutex_lock(&t->lock);
-	if (!t->up || !(t->status & VIRTIO_CONFIG_S_DRIVER_OK))
+	/* front_up() pushes again when the bounce slots are where the backend looks */
+	if (!t->up || !(t->status & VIRTIO_CONFIG_S_DRIVER_OK) || sluice_map_is_away(t->f))
 		goto out;
 	if (!t->told) {
 		err = tell_device(t, &what);

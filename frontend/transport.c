@@ -5,7 +5,9 @@
  *	attach		parent device with its DMA operations
  *	first up	what the backend offers -> virtio device -> a driver binds
  *	down		no link; the driver gets back what was in flight
- *	up again	the backend is told of the same virtqueues -> link
+ *	lose		bounce slots move out of the control segment
+ *	up again	they move into the new one; the backend is told of the same
+ *			virtqueues -> link
  *	detach		the virtio device goes
  *
  * While there is no session the device stays, so that the netdev keeps its
@@ -164,7 +166,7 @@ static int front_attach(struct sluice_channel *ch)
 	err = dev_set_name(&f->dev, "sluice-front%d", id);
 	if (err)
 		goto err_put;
-	err = sluice_map_attach(&f->dev, &f->dma_mask);
+	err = sluice_dma_attach(&f->dev, &f->dma_mask);
 	if (err) {
 		dev_err(ch->dev, "this kernel has no DMA operations per device (CONFIG_ARCH_HAS_DMA_OPS)\n");
 		goto err_put;
@@ -231,10 +233,13 @@ static void front_up(struct sluice_channel *ch)
 		return;
 	}
 	if (f->vdev && !device_fits(f)) {
-		dev_info(&f->dev, "the backend offers another device than before: network device made anew\n");
+		dev_info_ratelimited(&f->dev, "the backend offers another device than before: network device made anew\n");
 		vdev_unregister(f);
 	}
 	if (f->vdev) {
+		mutex_lock(&t->lock);
+		sluice_map_regain(f);
+		mutex_unlock(&t->lock);
 		queue_work(system_unbound_wq, &t->push);
 		return;
 	}
@@ -275,6 +280,19 @@ static void front_down(struct sluice_channel *ch, const char *reason)
 	WRITE_ONCE(f->sessions_lost, f->sessions_lost + 1);
 	sluice_transport_changed(t);
 	mutex_unlock(&t->lock);
+}
+
+/* Of what lies in the control segment the rings are not used since down. */
+static void front_lose(struct sluice_channel *ch)
+{
+	struct sluice_front *f = ch->client_data;
+
+	/* who has seen a queue on just before has looked at its ring now */
+	synchronize_rcu();
+	if (!sluice_map_lose(f))
+		return;
+	dev_err(&f->dev, "no memory to keep the network device until the backend is back: made anew then\n");
+	vdev_unregister(f);
 }
 
 static void front_message(struct sluice_channel *ch, const struct sluice_msg *msg)
@@ -322,6 +340,7 @@ struct sluice_client sluice_front_client = {
 	.detach = front_detach,
 	.up = front_up,
 	.down = front_down,
+	.lose = front_lose,
 	.message = front_message,
 	.doorbell = front_doorbell,
 };

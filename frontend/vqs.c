@@ -92,10 +92,15 @@ bool sluice_vqs_harvest(struct virtqueue *vq)
 	struct sluice_front_vq *q = &t->vq[vq->index];
 	unsigned long flags;
 	const char *error;
+	bool pending;
 	int ret = 0;
 
+	/* pairs with synchronize_rcu() in front_lose(): the shared ring is there */
+	rcu_read_lock();
 	/* pairs with the release in sluice_vqs_start(): the shared ring is known */
-	if (!smp_load_acquire(&q->on) || !sluice_shadow_pending(q->shadow))
+	pending = smp_load_acquire(&q->on) && sluice_shadow_pending(q->shadow);
+	rcu_read_unlock();
+	if (!pending)
 		return false;
 	spin_lock_irqsave(&q->lock, flags);
 	if (q->on)

@@ -82,6 +82,40 @@ void sluice_events_purge(struct sluice_channel *ch)
 		kfree(ev);
 }
 
+/* The control segment and the doorbells, from the provider. */
+static int sluice_claim(struct sluice_channel *ch)
+{
+	int err = ch->ops->claim(ch, ch->role, NULL);
+
+	if (err) {
+		dev_err(ch->dev, "%s: cannot set up the channel (%d)\n", ch->ops->name, err);
+		return err;
+	}
+	ch->held = true;
+	sluice_session_prepare(ch);
+	return 0;
+}
+
+/* Nothing of this side runs on the control segment any more: give it back. */
+static void sluice_release(struct sluice_channel *ch)
+{
+	if (!ch->held)
+		return;
+	/* running is false: neither queues itself again, and nobody else does */
+	cancel_delayed_work_sync(&ch->tick);
+	ch->ops->release(ch);
+	cancel_work_sync(&ch->rx_work);
+	ch->held = false;
+	ch->ctrl_va = NULL;
+}
+
+static void sluice_bell_close(struct sluice_channel *ch)
+{
+	/* pairs with rcu_dereference in sluice_channel_event(): no doorbell after this */
+	RCU_INIT_POINTER(ch->bell, NULL);
+	synchronize_rcu();
+}
+
 static void sluice_do_attach(struct sluice_channel *ch)
 {
 	const struct sluice_client *client = ch->client;
@@ -94,14 +128,8 @@ static void sluice_do_attach(struct sluice_channel *ch)
 			ch->want_ctrl_bytes = client->want_ctrl_bytes;
 	}
 
-	err = ch->ops->claim(ch, ch->role, NULL);
-	if (err) {
-		dev_err(ch->dev, "%s: cannot set up the channel (%d)\n",
-			ch->ops->name, err);
+	if (sluice_claim(ch))
 		return;
-	}
-
-	sluice_session_prepare(ch);
 	if (ch->role == SLUICE_BACKEND) {
 		err = sluice_window_init(&ch->window, ch->hdr.window_slots,
 					 ch->hdr.ctrl_bytes, ch->ctrl_va);
@@ -125,8 +153,7 @@ static void sluice_do_attach(struct sluice_channel *ch)
 	return;
 
 err_release:
-	ch->ops->release(ch);
-	ch->ctrl_va = NULL;
+	sluice_release(ch);
 }
 
 static void sluice_do_down(struct sluice_channel *ch, bool broken)
@@ -159,20 +186,45 @@ static void sluice_do_detach(struct sluice_channel *ch)
 		ch->client_up = false;
 	}
 
-	/* pairs with rcu_dereference in sluice_channel_event(): no doorbell after this */
-	RCU_INIT_POINTER(ch->bell, NULL);
-	synchronize_rcu();
-
+	sluice_bell_close(ch);
 	client->detach(ch);
 	ch->attached = false;
-
-	/* running is false: neither queues itself again, and nobody else does */
-	cancel_delayed_work_sync(&ch->tick);
-	ch->ops->release(ch);
-	cancel_work_sync(&ch->rx_work);
-	ch->ctrl_va = NULL;
+	sluice_release(ch);
 	ch->client_data = NULL;
 	sluice_events_purge(ch);
+}
+
+static void sluice_do_lose(struct sluice_channel *ch)
+{
+	const struct sluice_client *client = ch->client;
+	char reason[SLUICE_REASON_BYTES];
+
+	if (!ch->attached || !ch->held)
+		return;
+	if (ch->client_up) {
+		mutex_lock(&ch->session_lock);
+		strscpy(reason, ch->reason, sizeof(reason));
+		mutex_unlock(&ch->session_lock);
+		client->down(ch, reason);
+		ch->client_up = false;
+	}
+	sluice_bell_close(ch);
+	if (client->lose)
+		client->lose(ch);
+	sluice_release(ch);
+}
+
+static void sluice_do_regain(struct sluice_channel *ch)
+{
+	/* a client that could not use what there was before is asked again */
+	if (!ch->attached) {
+		sluice_do_attach(ch);
+		return;
+	}
+	if (sluice_claim(ch))
+		return;
+	rcu_assign_pointer(ch->bell, ch->client);
+	sluice_session_begin(ch);
 }
 
 /**
@@ -203,6 +255,12 @@ void sluice_client_work(struct work_struct *work)
 		case SLUICE_EVENT_DOWN:
 		case SLUICE_EVENT_BROKEN:
 			sluice_do_down(ch, ev->kind == SLUICE_EVENT_BROKEN);
+			break;
+		case SLUICE_EVENT_LOSE:
+			sluice_do_lose(ch);
+			break;
+		case SLUICE_EVENT_REGAIN:
+			sluice_do_regain(ch);
 			break;
 		case SLUICE_EVENT_DETACH:
 			sluice_do_detach(ch);

@@ -4,7 +4,7 @@
  *
  *	main.c		module, parameters
  *	registry.c	channels and clients, who gets whom
- *	client.c	the thread that calls the client: attach, up, message, down, detach
+ *	client.c	the thread that calls the client: attach, up, message, down, lose, detach
  *	peer.c		the thread that watches the peer: session, heartbeat, messages
  *	handshake.c	the constant pages that both sides publish before a session
  *	request.c	sending, and matching responses with requests
@@ -42,6 +42,8 @@ enum sluice_event_kind {
 	SLUICE_EVENT_MESSAGE,
 	SLUICE_EVENT_DOWN,
 	SLUICE_EVENT_BROKEN,		/* like DOWN, but it was the peer's fault */
+	SLUICE_EVENT_LOSE,		/* the provider's memory goes */
+	SLUICE_EVENT_REGAIN,		/* and has come back */
 	SLUICE_EVENT_DETACH,
 };
 
@@ -87,7 +89,7 @@ void sluice_tick_work(struct work_struct *work);
 void sluice_session_prepare(struct sluice_channel *ch);
 void sluice_session_begin(struct sluice_channel *ch);
 void sluice_session_again(struct sluice_channel *ch);
-void sluice_session_stop(struct sluice_channel *ch);
+void sluice_session_stop(struct sluice_channel *ch, const char *reason);
 
 /* handshake.c */
 bool sluice_peer_accept(struct sluice_channel *ch);

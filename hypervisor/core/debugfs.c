@@ -49,7 +49,8 @@ static void sluice_state_session(struct seq_file *m, struct sluice_channel *ch)
 	u64 now = sluice_now_ms();
 
 	if (!ch->running) {
-		seq_puts(m, "session: none, no client\n");
+		seq_printf(m, "session: none, %s\n",
+			   ch->lost ? "the other end's memory is gone" : "no client");
 		return;
 	}
 	seq_printf(m, "session: %s\n", sluice_session_is_up(s) ? "up" :

@@ -256,7 +256,7 @@ void sluice_tick_work(struct work_struct *work)
 }
 
 /**
- * sluice_session_prepare() - after claim, before attach
+ * sluice_session_prepare() - after claim, before attach if that is to come
  * @ch: the channel; a backend's ch->hdr is filled with what the channel can do
  *
  * Nothing is published yet.
@@ -295,8 +295,8 @@ void sluice_session_prepare(struct sluice_channel *ch)
 }
 
 /**
- * sluice_session_begin() - after attach: publish who we are and look for a peer
- * @ch: the channel; nothing happens if it is being detached already
+ * sluice_session_begin() - after attach or a regain: publish who we are, look for a peer
+ * @ch: the channel; nothing happens if it is being detached, or lost, already
  */
 void sluice_session_begin(struct sluice_channel *ch)
 {
@@ -332,10 +332,12 @@ void sluice_session_again(struct sluice_channel *ch)
 /**
  * sluice_session_stop() - this side goes: tell the peer, wake who waits
  * @ch: the channel
+ * @reason: for a person
  *
- * The client is told by SLUICE_EVENT_DETACH, which the caller posts after this.
+ * The client is told by SLUICE_EVENT_DETACH or SLUICE_EVENT_LOSE, which the caller posts
+ * after this. Whatever is sent from here on fails before it touches the rings.
  */
-void sluice_session_stop(struct sluice_channel *ch)
+void sluice_session_stop(struct sluice_channel *ch, const char *reason)
 {
 	struct sluice_msg bye = { .msg_id = SLUICE_MSG_BYE };
 
@@ -352,7 +354,7 @@ void sluice_session_stop(struct sluice_channel *ch)
 			sluice_session_detach(&ch->session);
 			sluice_channel_ring(ch, 0);
 		}
-		strscpy(ch->reason, "this side detached", sizeof(ch->reason));
+		strscpy(ch->reason, reason, sizeof(ch->reason));
 	}
 	sluice_requests_fail(ch);
 	mutex_unlock(&ch->session_lock);

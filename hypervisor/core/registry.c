@@ -24,7 +24,8 @@ static void sluice_channel_match(struct sluice_channel *ch)
 
 	lockdep_assert_held(&sluice_registry_lock);
 
-	if (ch->claimed || !ch->registered)
+	/* what is lost is claimed when it is there again */
+	if (ch->claimed || !ch->registered || ch->lost)
 		return;
 	for (role = 0; role < SLUICE_NR_ROLES; role++) {
 		if (!sluice_clients[role])
@@ -43,7 +44,7 @@ static void sluice_channel_match(struct sluice_channel *ch)
 /* First half: the peer is told, waiting requests fail, the client's end is queued. */
 static void sluice_channel_detach_begin(struct sluice_channel *ch)
 {
-	sluice_session_stop(ch);
+	sluice_session_stop(ch, "this side detached");
 	sluice_event_post(ch, SLUICE_EVENT_DETACH, NULL);
 }
 
@@ -114,6 +115,15 @@ err_free:
 }
 EXPORT_SYMBOL_GPL(sluice_channel_alloc);
 
+/* Has the provider filled it in with what can be? */
+static int sluice_channel_check(struct sluice_channel *ch)
+{
+	if (!ch->max_slots || ch->max_slots > SLUICE_SHM_MAX_SLOTS || ch->nr_doorbells < 2)
+		return -EINVAL;
+	ch->nr_doorbells = min_t(u32, ch->nr_doorbells, SLUICE_SHM_MAX_DOORBELLS);
+	return 0;
+}
+
 /**
  * sluice_channel_register() - offer a channel to the clients
  * @ch: filled by the provider
@@ -125,11 +135,10 @@ EXPORT_SYMBOL_GPL(sluice_channel_alloc);
  */
 int sluice_channel_register(struct sluice_channel *ch)
 {
-	if (!ch->max_slots || ch->max_slots > SLUICE_SHM_MAX_SLOTS ||
-	    ch->nr_doorbells < 2)
-		return -EINVAL;
-	ch->nr_doorbells = min_t(u32, ch->nr_doorbells, SLUICE_SHM_MAX_DOORBELLS);
+	int err = sluice_channel_check(ch);
 
+	if (err)
+		return err;
 	mutex_lock(&sluice_registry_lock);
 	ch->registered = true;
 	list_add_tail(&ch->list, &sluice_channels);
@@ -163,6 +172,69 @@ void sluice_channel_unregister(struct sluice_channel *ch)
 	mutex_unlock(&sluice_registry_lock);
 }
 EXPORT_SYMBOL_GPL(sluice_channel_unregister);
+
+/**
+ * sluice_channel_lose() - the control segment goes away, the channel stays
+ * @ch: the channel; nothing happens if it is lost already
+ * @reason: for a person
+ *
+ * The session ends, requests that wait fail, the client hears of it (down, lose) and
+ * stays attached: what it has made of the channel waits for the next session. Then
+ * the provider's release op runs. On return nobody touches the control segment, and no
+ * data segment is used but for what the network stack holds; those the client still
+ * unmaps by and by. A client that comes meanwhile attaches after sluice_channel_regain().
+ *
+ * Context: process, sleeps for as long as the client needs. Not from the ops.
+ */
+void sluice_channel_lose(struct sluice_channel *ch, const char *reason)
+{
+	mutex_lock(&sluice_registry_lock);
+	if (!ch->registered || ch->lost)
+		goto out;
+	ch->lost = true;
+	if (ch->claimed) {
+		sluice_session_stop(ch, reason);
+		sluice_event_post(ch, SLUICE_EVENT_LOSE, NULL);
+		flush_workqueue(ch->wq);
+	}
+out:
+	mutex_unlock(&sluice_registry_lock);
+}
+EXPORT_SYMBOL_GPL(sluice_channel_lose);
+
+/**
+ * sluice_channel_regain() - there is a control segment again
+ * @ch: the channel, lost; the provider may have changed max_slots and nr_doorbells
+ *
+ * The provider's claim op runs soon, in another thread, and a session begins. The
+ * memory may be at another place, of another size and of another peer.
+ *
+ * Context: process. Return: 0, or -EINVAL as sluice_channel_register(), or if the channel
+ * is not lost; then it stays as it is.
+ */
+int sluice_channel_regain(struct sluice_channel *ch)
+{
+	int err = -EINVAL;
+
+	mutex_lock(&sluice_registry_lock);
+	if (!ch->registered || !ch->lost)
+		goto out;
+	err = sluice_channel_check(ch);
+	if (err)
+		goto out;
+	ch->lost = false;
+	if (ch->claimed) {
+		/* before the event: a detach that comes after this one says so again */
+		WRITE_ONCE(ch->stopping, false);
+		sluice_event_post(ch, SLUICE_EVENT_REGAIN, NULL);
+	} else {
+		sluice_channel_match(ch);
+	}
+out:
+	mutex_unlock(&sluice_registry_lock);
+	return err;
+}
+EXPORT_SYMBOL_GPL(sluice_channel_regain);
 
 /**
  * sluice_channel_free() - free a channel that is not registered (any more)

@@ -12,9 +12,16 @@
  *	sluice_channel_register() ->                    attach()
  *	sluice_channel_event(v)  -> doorbell(v)          any v > 0, hard irq
  *	                            session              up(), down(), message()
+ *	sluice_channel_lose()    ->                     down(), lose()
+ *	sluice_channel_regain()  ->                     up() with the next session
  *	sluice_channel_unregister() ->                  detach()
  *
- * Contexts: attach, detach, up, down and message run in the channel's
+ * A provider whose memory belongs to the peer (xen) loses it when the peer goes, and gets
+ * other memory from the next one. The channel stays through that, and so does what
+ * the client has made of it: lose and regain are a release and a claim of which the
+ * client hears only that it must not touch the old memory any more.
+ *
+ * Contexts: attach, detach, up, down, lose and message run in the channel's
  * own ordered workqueue, one at a time, may sleep and may call
  * sluice_channel_request(). For each up there is a down before the next up and
  * before detach. doorbell runs in any context and only schedules. A channel
@@ -69,7 +76,8 @@ struct sluice_channel;
  *	(zeroed at first use, at ch->ctrl_va, ch->ctrl_bytes; backend: may be
  *	laid out with ch->want_pairs and ch->want_ctrl_bytes, never above what the provider
  *	has) and enables doorbells. Sleeps. Required.
- * @release: undo @claim. Sleeps; after it no event of this channel arrives. Required.
+ * @release: undo @claim. Sleeps; after it no event of this channel arrives. Both may come
+ *	several times in the life of a client: see sluice_channel_lose(), _kept(). Required.
  * @segment_alloc: backend: memory for window slot @slot, zeroed; sets
  *	ch->window.slot[slot].va. @c may be NULL; its mask and node guide the
  *	allocation, the caller validates the result. Sleeps. Required.
@@ -82,7 +90,8 @@ struct sluice_channel;
  *	at detach, leak it safely. Required.
  * @segment_map: frontend: make it usable, with struct pages; sets
  *	ch->window.slot[slot].va. Sleeps. Required.
- * @segment_unmap: frontend: every page has been returned. Sleeps. Required.
+ * @segment_unmap: frontend: every page has been returned; also after sluice_channel_lose(),
+ *	in another thread, for what the stack still held then. Sleeps. Required.
  * @doorbell: ring vector @vector of the peer; any context, cheap, harmless if
  *	no peer is there. Required.
  * @limit: bytes of data segments that the provider allows now, with the
@@ -129,6 +138,10 @@ struct sluice_provider_ops {
  * @up: a session with a peer begins; a frontend has ch->hdr validated.
  * @down: it ended. On return nothing of the old session is in use: queues
  *	stopped, no thread inside a virtqueue. @reason is for a person.
+ * @lose: the control segment goes away, or will be another one with the next @up. It is
+ *	mapped until this returns, and never touched after it. Follows @down, if there was a
+ *	session. Data segments are the client's until it has unmapped them. Optional for a
+ *	client that touches the control segment only between @up and @down.
  * @message: a request or event of the peer (responses are matched by the core).
  * @doorbell: vector >= 1; any context.
  * @broken: peer broke the protocol; called before @down with the reason. Optional.
@@ -143,6 +156,7 @@ struct sluice_client {
 	void (*detach)(struct sluice_channel *ch);
 	void (*up)(struct sluice_channel *ch);
 	void (*down)(struct sluice_channel *ch, const char *reason);
+	void (*lose)(struct sluice_channel *ch);
 	void (*message)(struct sluice_channel *ch, const struct sluice_msg *msg);
 	void (*doorbell)(struct sluice_channel *ch, unsigned int vector);
 	void (*broken)(struct sluice_channel *ch, const char *reason);
@@ -156,13 +170,14 @@ struct sluice_client {
  * @role: wanted role while unclaimed, then the claimed one
  * @name: of the destination, if the provider knows it, else ""
  * @mac: for the frontend, all zero if the provider does not know one
- * @max_slots: slots of the window that the provider can back, control included
+ * @max_slots: slots of the window that the provider can back, control included. This and
+ *	@nr_doorbells may change while the channel is lost
  * @want_pairs: backend before claim: queue pairs it would like
  * @want_ctrl_bytes: backend before claim: control segment it would like
  * @want_bytes: backend: data segments that the operator of the provider asked for at
  *	first, U64_MAX if it leaves that to the client
  * @ctrl_va: control segment, virtually contiguous, with struct pages (use
- *	sluice_va_to_page())
+ *	sluice_va_to_page()); NULL while lost
  * @ctrl_bytes: its size. On a frontend this is what the provider has mapped; the
  *	size in use is ch->hdr.ctrl_bytes, never more
  * @nr_doorbells: vectors the provider has each way
@@ -206,6 +221,7 @@ struct sluice_channel {
 	enum sluice_role wanted_role;
 	bool registered;
 	bool claimed;
+	bool lost;			/* between sluice_channel_lose() and _regain() */
 
 	/* callbacks to the client: ordered, one at a time */
 	struct workqueue_struct *wq;
@@ -215,6 +231,7 @@ struct sluice_channel {
 	unsigned int nr_events;
 	char break_reason[SLUICE_REASON_BYTES];
 	const struct sluice_client __rcu *bell;	/* who hears doorbells > 0 */
+	bool held;			/* client_work only: claimed from the provider */
 	bool attached;			/* client_work only */
 	bool client_up;			/* client_work only */
 
@@ -248,6 +265,18 @@ struct sluice_channel *sluice_channel_alloc(const struct sluice_provider_ops *op
 					    struct device *dev, enum sluice_role role);
 int sluice_channel_register(struct sluice_channel *ch);
 void sluice_channel_unregister(struct sluice_channel *ch);	/* waits for detach */
+/* The control segment goes, the channel and its client stay; waits for release. */
+void sluice_channel_lose(struct sluice_channel *ch, const char *reason);
+/* There is one again, perhaps another. */
+int sluice_channel_regain(struct sluice_channel *ch);
+/* For claim and release: does a client stay that will unmap what it has mapped, or is
+ * every data segment that still is mapped one that a client has left for good?
+ */
+static inline bool sluice_channel_kept(const struct sluice_channel *ch)
+{
+	return ch->attached;
+}
+
 void sluice_channel_free(struct sluice_channel *ch);
 void sluice_channel_event(struct sluice_channel *ch, unsigned int vector);
 /* A hint that the peer is gone; the session decides at once instead of by timeout. */

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
 #include <linux/types.h>
@@ -91,7 +92,8 @@ static inline void sluice_mb(void)
 #define round_down(x, y)	((x) & ~((__typeof__(x))(y) - 1))
 #define ALIGN(x, a)		round_up(x, a)
 #define IS_ALIGNED(x, a)	(((x) & ((__typeof__(x))(a) - 1)) == 0)
-#define swap(a, b) do { __typeof__(a) _t = (a); (a) = (b); (b) = _t; } while (0)
+/* the kernel's takes a function that swaps, or NULL */
+#define sort(base, nr, size, cmp, swap_func) qsort(base, nr, size, cmp)
 #define is_power_of_2(n)	((n) && !((n) & ((n) - 1)))
 #define check_add_overflow(a, b, d)	__builtin_add_overflow(a, b, d)
 #define check_mul_overflow(a, b, d)	__builtin_mul_overflow(a, b, d)

@@ -20,7 +20,7 @@
 #define NR_CHAINS	100000	/* more than 65536: both indices wrap */
 #define RING		64
 #define SLOT		256
-#define WAIT_S		20
+#define WAIT_S		60
 
 enum way {
 	DIRECT,

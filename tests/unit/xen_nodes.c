@@ -5,7 +5,7 @@
 #define MIB	(1u << 20)
 
 static __le32 list[SXEN_DIRECTORY_REFS];
-static u32 snap[SXEN_DIRECTORY_REFS];
+static u32 snap[SXEN_DIRECTORY_REFS], work[SXEN_DIRECTORY_REFS];
 
 static void fill(u32 first)
 {
@@ -21,12 +21,12 @@ static void refs_are_copied(void **unused)
 
 	(void)unused;
 	fill(SXEN_FIRST_REF);
-	assert_int_equal(sxen_refs_read(list, SXEN_SEGMENT_REFS, snap, &text), 0);
+	assert_int_equal(sxen_refs_read(list, SXEN_SEGMENT_REFS, snap, work, &text), 0);
 	assert_int_equal(snap[0], SXEN_FIRST_REF);
 	assert_int_equal(snap[511], SXEN_FIRST_REF + 511);
-	assert_int_equal(sxen_refs_read(list, SXEN_DIRECTORY_REFS, snap, &text), 0);
+	assert_int_equal(sxen_refs_read(list, SXEN_DIRECTORY_REFS, snap, work, &text), 0);
 	fill(U32_MAX - SXEN_DIRECTORY_REFS);
-	assert_int_equal(sxen_refs_read(list, SXEN_DIRECTORY_REFS, snap, &text), 0);
+	assert_int_equal(sxen_refs_read(list, SXEN_DIRECTORY_REFS, snap, work, &text), 0);
 }
 
 static void refs_that_cannot_be(void **unused)
@@ -42,16 +42,16 @@ static void refs_that_cannot_be(void **unused)
 		fill(1000);
 		list[at[j]] = cpu_to_le32(bad[i]);
 		text = NULL;
-		assert_int_equal(sxen_refs_read(list, 512, snap, &text), -EINVAL);
+		assert_int_equal(sxen_refs_read(list, 512, snap, work, &text), -EINVAL);
 		assert_text(text, "a grant reference that cannot be");
 	}
 	/* behind the end it does not matter */
 	fill(1000);
 	list[512] = 0;
-	assert_int_equal(sxen_refs_read(list, 512, snap, &text), 0);
-	assert_int_equal(sxen_refs_read(list, 0, snap, &text), -EINVAL);
-	assert_int_equal(sxen_refs_read(list, SXEN_DIRECTORY_REFS + 1, snap, &text), -EINVAL);
-	assert_int_equal(sxen_refs_read(list, U32_MAX, snap, &text), -EINVAL);
+	assert_int_equal(sxen_refs_read(list, 512, snap, work, &text), 0);
+	assert_int_equal(sxen_refs_read(list, 0, snap, work, &text), -EINVAL);
+	assert_int_equal(sxen_refs_read(list, SXEN_DIRECTORY_REFS + 1, snap, work, &text), -EINVAL);
+	assert_int_equal(sxen_refs_read(list, U32_MAX, snap, work, &text), -EINVAL);
 }
 
 static void refs_that_repeat(void **unused)
@@ -65,12 +65,36 @@ static void refs_that_repeat(void **unused)
 		fill(1000);
 		list[pair[i][1]] = list[pair[i][0]];
 		text = NULL;
-		assert_int_equal(sxen_refs_read(list, 512, snap, &text), -EINVAL);
+		assert_int_equal(sxen_refs_read(list, 512, snap, work, &text), -EINVAL);
 		assert_text(text, "a grant reference stands twice in its list");
 	}
 	fill(1000);
 	list[512] = list[0];
-	assert_int_equal(sxen_refs_read(list, 512, snap, &text), 0);
+	assert_int_equal(sxen_refs_read(list, 512, snap, work, &text), 0);
+}
+
+/* Lists of every length whose values come in any order, some of them twice. */
+static void refs_in_any_order(void **unused)
+{
+	u32 nr, round, i, j, seed = 1;
+	const char *text;
+	bool twice;
+
+	(void)unused;
+	for (nr = 1; nr <= 40; nr++)
+	for (round = 0; round < 200; round++) {
+		for (i = 0; i < nr; i++) {
+			seed = seed * 1664525 + 1013904223;
+			list[i] = cpu_to_le32(SXEN_FIRST_REF + (seed >> 16) % (nr * nr));
+		}
+		twice = false;
+		for (i = 0; i < nr; i++)
+			for (j = 0; j < i; j++)
+				twice |= list[i] == list[j];
+		assert_int_equal(sxen_refs_read(list, nr, snap, work, &text), twice ? -EINVAL : 0);
+		for (i = 0; i < nr; i++)
+			assert_int_equal(snap[i], le32_to_cpu(list[i]));
+	}
 }
 
 static void offers(void **unused)
@@ -162,6 +186,7 @@ int main(void)
 		cmocka_unit_test(refs_are_copied),
 		cmocka_unit_test(refs_that_cannot_be),
 		cmocka_unit_test(refs_that_repeat),
+		cmocka_unit_test(refs_in_any_order),
 		cmocka_unit_test(offers),
 		cmocka_unit_test(ports),
 		cmocka_unit_test(names),
