@@ -13,7 +13,6 @@
 #include "xen.h"
 
 #define SXEN_DEFAULT_WINDOW	(256ull << 20)
-#define SXEN_CALM_MS		100	/* pause before a frontend that went may come again */
 #define SXEN_RETRY_OFFER_MS	5000
 
 static void sxen_ctrl_free(struct sxen_back *back)
@@ -112,7 +111,6 @@ static int sxen_back_offer(struct sxen_back *back)
 
 static int sxen_back_bind(struct sxen_back *back)
 {
-	struct xenbus_device *xdev = back->d.xdev;
 	u32 port[SLUICE_SHM_MAX_DOORBELLS], i, nr = 1 + back->ctrl_pairs;
 	const char *text = NULL;
 	struct sluice_channel *ch;
@@ -121,7 +119,7 @@ static int sxen_back_bind(struct sxen_back *back)
 
 	for (i = 0; i < nr; i++) {
 		snprintf(node, sizeof(node), "event-channel-%u", i);
-		if (!sxen_read_u32(xdev->otherend, node, &port[i]))
+		if (!sxen_read_u32(back->d.otherend, node, &port[i]))
 			port[i] = 0;
 	}
 	err = sxen_ports_check(port, nr, &text);
@@ -130,10 +128,10 @@ static int sxen_back_bind(struct sxen_back *back)
 		err = sxen_bell_bind(&back->d.bell, port, nr);
 	}
 	if (err) {
-		sxen_write_error(xdev, text);
+		sxen_write_error(&back->d, text);
 		return err;
 	}
-	sxen_write_error(xdev, NULL);
+	sxen_write_error(&back->d, NULL);
 	/* the peer's page may have changed before there was a way to tell */
 	ch = rcu_dereference_protected(back->d.bell.ch, lockdep_is_held(&back->d.lock));
 	if (ch)
@@ -154,25 +152,33 @@ static void sxen_back_unbind(struct sxen_back *back)
 /* The watch on them takes the device away. */
 static void sxen_back_remove_nodes(struct xenbus_device *xdev)
 {
+	struct xenbus_transaction t;
 	char *above, **entry;
 	unsigned int nr;
+	bool empty;
 	int err;
 
 	above = kasprintf(GFP_KERNEL, "%.*s",
 			  (int)(strrchr(xdev->nodename, '/') - xdev->nodename), xdev->nodename);
 	err = xenbus_rm(XBT_NIL, xdev->nodename, "");
-	if (err)
+	/* the toolstack may have been faster */
+	if (err && err != -ENOENT)
 		dev_warn(&xdev->dev, "cannot remove %s (%d): the toolstack has to\n",
 			 xdev->nodename, err);
 	if (err || !above)
 		goto out;
-	/* the folder of the guest, if this was its last device */
-	entry = xenbus_directory(XBT_NIL, above, "", &nr);
-	if (!IS_ERR(entry)) {
-		kfree(entry);
-		if (!nr)
-			xenbus_rm(XBT_NIL, above, "");
-	}
+	/* the folder of the guest, if this was its last device: the toolstack may make the next */
+	do {
+		if (xenbus_transaction_start(&t))
+			break;
+		entry = xenbus_directory(t, above, "", &nr);
+		empty = !IS_ERR(entry) && !nr;
+		if (!IS_ERR(entry))
+			kfree(entry);
+		if (empty)
+			xenbus_rm(t, above, "");
+		err = xenbus_transaction_end(t, !empty);
+	} while (err == -EAGAIN);
 out:
 	kfree(above);
 }
@@ -213,13 +219,20 @@ static bool sxen_back_take(struct sxen_back *back, const struct sxen_view *v, st
 			sxen_dev_kick(d, SXEN_RETRY_OFFER_MS);
 		return !err;
 	case SXEN_UNBIND:
-		/* a frontend that comes and goes all the time gets no more of the CPU */
-		WRITE_ONCE(d->calm, jiffies + msecs_to_jiffies(SXEN_CALM_MS));
-		sxen_dev_kick(d, SXEN_CALM_MS);
+		sxen_dev_calm(d);
 		return false;
 	default:
 		return true;
 	}
+}
+
+/* A failure is no harm: the next change tells it. */
+static void sxen_back_tell(struct sxen_back *back)
+{
+	u64 bytes = sxen_segments_shared(back);
+
+	if (bytes != back->told_bytes && !sxen_write_shared(&back->d, bytes))
+		back->told_bytes = bytes;
 }
 
 static void sxen_back_step(struct work_struct *work)
@@ -230,11 +243,14 @@ static void sxen_back_step(struct work_struct *work)
 	struct sxen_view v;
 
 	mutex_lock(&d->lock);
+	d->looks = 0;
 	while (sxen_dev_look(d, &v)) {
 		o = sxen_back_next(&d->side, &v, back->ctrl);
 		if (o.step == SXEN_STAY || !sxen_back_take(back, &v, o))
 			break;
 	}
+	if (!d->leaving)
+		sxen_back_tell(back);
 	mutex_unlock(&d->lock);
 }
 
@@ -306,6 +322,7 @@ static int sxen_back_probe(struct xenbus_device *xdev, const struct xenbus_devic
 		return -ENOMEM;
 	mutex_init(&back->d.lock);
 	sxen_dev_init(&back->d, xdev, SLUICE_BACKEND, sxen_back_step);
+	back->d.otherend = xdev->otherend;
 	mutex_init(&back->segment_lock);
 	ch = sluice_channel_alloc(&sxen_ops, &xdev->dev, SLUICE_BACKEND);
 	if (IS_ERR(ch)) {
@@ -319,8 +336,8 @@ static int sxen_back_probe(struct xenbus_device *xdev, const struct xenbus_devic
 
 	back->d.side.state = SXEN_INITIALISING;
 	sxen_write_side(&back->d);
-	err = xenbus_watch_pathfmt(xdev, &back->online_watch, NULL, sxen_back_online_changed,
-				   "%s/online", xdev->nodename);
+	err = xenbus_watch_pathfmt(xdev, &back->online_watch, sxen_watch_once,
+				   sxen_back_online_changed, "%s/online", xdev->nodename);
 	if (err)
 		goto err_channel;
 	err = sluice_channel_register(ch);
@@ -362,6 +379,7 @@ static void sxen_back_remove(struct xenbus_device *xdev)
 	mutex_lock(&d->lock);
 	sxen_bell_unbind(&d->bell);
 	sxen_segments_exit(back);
+	sxen_back_tell(back);
 	sxen_ctrl_free(back);
 	d->side.peer_life = 0;
 	d->side.state = SXEN_CLOSING;

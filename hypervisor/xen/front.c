@@ -2,10 +2,13 @@
 /*
  * The guest's end of a device.
  *
- * The channel exists while the control segment is mapped and the event channels
- * are bound on the other side.
+ * The channel exists from the first connection to the end of the device. Without a
+ * connection it is lost (sluice_channel_lose()): the network device waits, with all that
+ * was set up on it, for the next one. That may be to another domain: when a driver domain
+ * has died, the toolstack names the next one in our folder.
  */
 #include <linux/etherdevice.h>
+#include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include "xen.h"
@@ -17,6 +20,9 @@ int sxen_front_claim(struct sluice_channel *ch)
 {
 	struct sxen_front *front = ch->provider_data;
 
+	/* one that went while there was no control segment */
+	if (!sluice_channel_kept(ch))
+		sxen_mapped_orphan(front);
 	ch->ctrl_va = front->ctrl->va;
 	ch->ctrl_bytes = front->ctrl->nr * SLUICE_SHM_PAGE;
 	sxen_bell_open(&front->d.bell, ch);
@@ -29,143 +35,8 @@ void sxen_front_release(struct sluice_channel *ch)
 	struct sxen_front *front = ch->provider_data;
 
 	sxen_bell_close(&front->d.bell);
-}
-
-/* Two places of the region that show the same page would spoil each other's frames. */
-static int sxen_refs_take(struct sxen_front *front, const u32 *ref, unsigned int nr)
-{
-	unsigned int i;
-	int err;
-
-	for (i = 0; i < nr; i++) {
-		err = xa_insert(&front->refs, ref[i], xa_mk_value(1), GFP_KERNEL);
-		if (!err)
-			continue;
-		while (i--)
-			xa_erase(&front->refs, ref[i]);
-		return err == -EBUSY ? -EINVAL : err;
-	}
-	return 0;
-}
-
-static void sxen_refs_drop(struct sxen_front *front, const u32 *ref, unsigned int nr)
-{
-	while (nr--)
-		xa_erase(&front->refs, ref[nr]);
-}
-
-/* See struct sluice_provider_ops. */
-int sxen_segment_map(struct sluice_channel *ch, unsigned int slot, u64 handle)
-{
-	struct sxen_front *front = ch->provider_data;
-	domid_t domid = front->d.xdev->otherend_id;
-	const char *text = "its pages cannot be mapped";
-	struct sxen_map *map;
-	u32 *ref;
-	int err;
-
-	if (slot >= ch->max_slots || slot < ch->window.ctrl_slots ||
-	    handle < SXEN_FIRST_REF || handle >= U32_MAX)
-		return -EINVAL;
-	/* sockets still hold pages of its earlier life */
-	if (front->segment[slot])
-		return -EBUSY;
-	ref = kvmalloc_array(SXEN_SEGMENT_REFS, sizeof(*ref), GFP_KERNEL);
-	if (!ref)
-		return -ENOMEM;
-	err = sxen_refs_fetch(domid, handle, SXEN_SEGMENT_REFS, ref, &text);
-	if (err)
-		goto err_free;
-	err = sxen_refs_take(front, ref, SXEN_SEGMENT_REFS);
-	if (err) {
-		text = "a grant reference belongs to another segment";
-		goto err_free;
-	}
-	map = sxen_map_get(domid, ref, SXEN_SEGMENT_REFS, false);
-	if (IS_ERR(map)) {
-		err = PTR_ERR(map);
-		goto err_drop;
-	}
-	front->segment[slot] = map;
-	front->refs_of[slot] = ref;
-	ch->window.slot[slot].va = map->va;
-	return 0;
-
-err_drop:
-	sxen_refs_drop(front, ref, SXEN_SEGMENT_REFS);
-err_free:
-	dev_warn_ratelimited(&front->d.xdev->dev, "segment %u: %s (%d)\n", slot, text, err);
-	kvfree(ref);
-	return err;
-}
-
-static struct sxen_map *sxen_segment_forget(struct sxen_front *front, unsigned int slot)
-{
-	struct sxen_map *map = front->segment[slot];
-
-	if (!map)
-		return NULL;
-	sxen_refs_drop(front, front->refs_of[slot], SXEN_SEGMENT_REFS);
-	kvfree(front->refs_of[slot]);
-	front->refs_of[slot] = NULL;
-	front->segment[slot] = NULL;
-	return map;
-}
-
-/* See struct sluice_provider_ops. */
-int sxen_segment_unmap(struct sluice_channel *ch, unsigned int slot)
-{
-	struct sxen_front *front = ch->provider_data;
-	int err;
-
-	if (slot >= SLUICE_SHM_MAX_SLOTS || !front->segment[slot])
-		return -ENOENT;
-	ch->window.slot[slot].va = NULL;
-	err = sxen_map_put(sxen_segment_forget(front, slot));
-	return err;
-}
-
-static int sxen_front_map_ctrl(struct sxen_front *front, u32 bytes)
-{
-	struct xenbus_device *xdev = front->d.xdev;
-	u32 nr = bytes / SLUICE_SHM_PAGE, done, some, dir;
-	const char *text = "the control segment cannot be mapped";
-	struct sxen_map *map;
-	char node[32];
-	u32 *ref;
-	int err = 0;
-
-	ref = kvmalloc_array(nr, sizeof(*ref), GFP_KERNEL);
-	if (!ref)
-		return -ENOMEM;
-	for (done = 0; done < nr; done += some) {
-		some = min_t(u32, nr - done, SXEN_DIRECTORY_REFS);
-		snprintf(node, sizeof(node), "ctrl-ref%u", done / (u32)SXEN_DIRECTORY_REFS);
-		if (!sxen_read_u32(xdev->otherend, node, &dir) || dir < SXEN_FIRST_REF) {
-			text = "no grant of the control segment's list in xenstore";
-			err = -EINVAL;
-			goto out;
-		}
-		err = sxen_refs_fetch(xdev->otherend_id, dir, some, ref + done, &text);
-		if (err)
-			goto out;
-	}
-	err = sxen_refs_take(front, ref, nr);
-	if (err) {
-		text = "a grant reference stands twice in its list";
-		goto out;
-	}
-	map = sxen_map_get(xdev->otherend_id, ref, nr, false);
-	sxen_refs_drop(front, ref, nr);
-	if (IS_ERR(map))
-		err = PTR_ERR(map);
-	else
-		front->ctrl = map;
-out:
-	if (err)
-		sxen_write_error(xdev, text);
-	kvfree(ref);
-	return err;
+	if (!sluice_channel_kept(ch))
+		sxen_mapped_orphan(front);
 }
 
 static int sxen_front_write_ports(struct sxen_front *front)
@@ -183,20 +54,19 @@ static int sxen_front_write_ports(struct sxen_front *front)
 
 static int sxen_front_map(struct sxen_front *front)
 {
-	struct xenbus_device *xdev = front->d.xdev;
 	const char *text = NULL;
 	u32 bytes = 0;
 	int err;
 
 	front->doorbells = 0;
-	sxen_read_u32(xdev->otherend, "ctrl-bytes", &bytes);
-	sxen_read_u32(xdev->otherend, "doorbells", &front->doorbells);
+	sxen_read_u32(front->d.otherend, "ctrl-bytes", &bytes);
+	sxen_read_u32(front->d.otherend, "doorbells", &front->doorbells);
 	err = sxen_offer_check(bytes, front->doorbells, &text);
 	if (err) {
-		sxen_write_error(xdev, text);
+		sxen_write_error(&front->d, text);
 		return err;
 	}
-	err = sxen_front_map_ctrl(front, bytes);
+	err = sxen_mapped_ctrl(front, bytes);
 	if (err)
 		return err;
 	err = sxen_bell_offer(&front->d.bell, front->doorbells);
@@ -205,7 +75,7 @@ static int sxen_front_map(struct sxen_front *front)
 	err = sxen_front_write_ports(front);
 	if (err)
 		goto err_unbind;
-	sxen_write_error(xdev, NULL);
+	sxen_write_error(&front->d, NULL);
 	return 0;
 
 err_unbind:
@@ -216,18 +86,46 @@ err_unmap:
 	return err;
 }
 
+/* The channel and what the client has made of it end. */
+static void sxen_front_drop(struct sxen_front *front)
+{
+	struct sxen_dev *d = &front->d;
+
+	if (!d->ch)
+		return;
+	sluice_channel_unregister(d->ch);
+	sluice_channel_free(d->ch);
+	d->ch = NULL;
+	sxen_mapped_orphan(front);
+}
+
+/* A network device that was made for other queues, or bounce slots, could not use it. */
+static bool sxen_front_fits(const struct sxen_front *front)
+{
+	const struct sluice_channel *ch = front->d.ch;
+
+	return ch->nr_doorbells == front->doorbells &&
+	       front->ctrl_bytes == front->ctrl->nr * SLUICE_SHM_PAGE;
+}
+
 static int sxen_front_connect(struct sxen_front *front)
 {
 	struct xenbus_device *xdev = front->d.xdev;
 	struct sluice_channel *ch;
 	int err;
 
+	if (front->d.ch && sxen_front_fits(front))
+		return sluice_channel_regain(front->d.ch);
+	if (front->d.ch)
+		sxen_warn(&front->d, "another control segment than before: network device made anew\n");
+	sxen_front_drop(front);
 	ch = sluice_channel_alloc(&sxen_ops, &xdev->dev, SLUICE_FRONTEND);
 	if (IS_ERR(ch))
 		return PTR_ERR(ch);
 	ch->provider_data = front;
 	ch->max_slots = SLUICE_SHM_MAX_SLOTS;
 	ch->nr_doorbells = front->doorbells;
+	front->ctrl_bytes = front->ctrl->nr * SLUICE_SHM_PAGE;
 	strscpy(ch->name, dev_name(&xdev->dev), sizeof(ch->name));
 	ether_addr_copy(ch->mac, front->mac);
 	front->d.ch = ch;
@@ -239,20 +137,13 @@ static int sxen_front_connect(struct sxen_front *front)
 	return err;
 }
 
-/* On return the backend can end every grant, but for those of frames in sockets. */
+/* Nothing of the other domain stays mapped, but for frames in sockets. */
 static void sxen_front_leave(struct sxen_front *front)
 {
-	unsigned int i;
-
 	if (front->d.ch)
-		sluice_channel_unregister(front->d.ch);
+		sluice_channel_lose(front->d.ch, "the driver domain went away");
 	sxen_bell_unbind(&front->d.bell);
-	sluice_channel_free(front->d.ch);
-	front->d.ch = NULL;
-	for (i = 0; i < SLUICE_SHM_MAX_SLOTS; i++)
-		sxen_map_orphan(sxen_segment_forget(front, i));
-	sxen_map_put(front->ctrl);
-	front->ctrl = NULL;
+	sxen_mapped_lose(front);
 }
 
 static bool sxen_front_take(struct sxen_front *front, const struct sxen_view *v,
@@ -296,6 +187,7 @@ static void sxen_front_step(struct work_struct *work)
 	struct sxen_view v;
 
 	mutex_lock(&d->lock);
+	d->looks = 0;
 	while (sxen_dev_look(d, &v)) {
 		o = sxen_front_next(&d->side, &v);
 		if (o.step == SXEN_STAY || !sxen_front_take(front, &v, o))
@@ -312,25 +204,6 @@ static void sxen_front_changed(struct xenbus_device *xdev, enum xenbus_state sta
 		sxen_dev_kick(&front->d, 0);
 }
 
-static int sxen_front_probe(struct xenbus_device *xdev, const struct xenbus_device_id *id)
-{
-	struct sxen_front *front;
-
-	front = kvzalloc(sizeof(*front), GFP_KERNEL);
-	if (!front)
-		return -ENOMEM;
-	mutex_init(&front->d.lock);
-	sxen_dev_init(&front->d, xdev, SLUICE_FRONTEND, sxen_front_step);
-	xa_init(&front->refs);
-	sxen_read_mac(xdev->nodename, front->mac);
-	dev_set_drvdata(&xdev->dev, front);
-	/* what an earlier life left in xenstore is over */
-	front->d.side.state = SXEN_CLOSED;
-	sxen_write_side(&front->d);
-	sxen_dev_kick(&front->d, 0);
-	return 0;
-}
-
 /* Nothing of the other domain stays mapped, and it is told. */
 static void sxen_front_quit(struct sxen_front *front)
 {
@@ -341,6 +214,118 @@ static void sxen_front_quit(struct sxen_front *front)
 	sxen_write_side(&front->d);
 }
 
+static void sxen_front_unwatch(struct xenbus_watch *watch)
+{
+	if (!watch->node)
+		return;
+	unregister_xenbus_watch(watch);
+	kfree(watch->node);
+	watch->node = NULL;
+}
+
+/* State of a backend that the bus does not know; what the bus does for the one it knows. */
+static void sxen_front_other_changed(struct xenbus_watch *watch, const char *path,
+				     const char *token)
+{
+	struct sxen_front *front = container_of(watch, struct sxen_front, other_watch);
+	u32 state;
+
+	/* a machine that shuts down waits for this; otherend changes only in this thread */
+	if (system_state > SYSTEM_RUNNING) {
+		if (sxen_read_u32(front->d.otherend, "state", &state) && state == SXEN_CLOSING)
+			xenbus_frontend_closed(front->d.xdev);
+		return;
+	}
+	sxen_dev_kick(&front->d, 0);
+}
+
+/*
+ * The toolstack names another backend. The bus has read the name of the first one, and looks
+ * there for as long as we are bound: the others we watch ourselves.
+ *
+ * In the thread of all watches: the only one that may unregister one while a remove
+ * waits for it. It stands still until the client has let go of the old memory.
+ */
+static void sxen_front_backend_changed(struct xenbus_watch *watch, const char *path,
+				       const char *token)
+{
+	struct sxen_front *front = container_of(watch, struct sxen_front, backend_watch);
+	struct xenbus_device *xdev = front->d.xdev;
+	struct sxen_dev *d = &front->d;
+	char *otherend = NULL;
+	int domid;
+
+	/*
+	 * Without both the device is about to go. They are written in one transaction but read one
+	 * after the other: if they do not belong together, the event of the later brings us here
+	 * again, so it does not do to compare the folder alone.
+	 */
+	if (xenbus_gather(XBT_NIL, xdev->nodename, "backend-id", "%i", &domid,
+			  "backend", NULL, &otherend, NULL) ||
+	    domid < 0 || domid >= DOMID_FIRST_RESERVED ||
+	    (domid == xdev->otherend_id && !strcmp(otherend, d->otherend))) {
+		kfree(otherend);
+		/* a folder that was made anew lacks what we had said there */
+		sxen_dev_kick(d, 0);
+		return;
+	}
+	dev_info(&xdev->dev, "the backend is domain %d now\n", domid);
+	mutex_lock(&d->lock);
+	sxen_front_unwatch(&front->other_watch);
+	sxen_front_quit(front);
+	kfree(d->otherend);
+	d->otherend = otherend;
+	xdev->otherend_id = domid;
+	if (xenbus_watch_pathfmt(xdev, &front->other_watch, sxen_watch_once,
+				 sxen_front_other_changed, "%s/state", otherend))
+		front->other_watch.node = NULL;
+	mutex_unlock(&d->lock);
+	sxen_dev_kick(d, 0);
+}
+
+static void sxen_front_free(struct sxen_front *front)
+{
+	kfree(front->d.otherend);
+	xa_destroy(&front->refs);
+	mutex_destroy(&front->segment_lock);
+	mutex_destroy(&front->d.lock);
+	kvfree(front);
+}
+
+static int sxen_front_probe(struct xenbus_device *xdev, const struct xenbus_device_id *id)
+{
+	struct sxen_front *front;
+	int err = -ENOMEM;
+
+	front = kvzalloc(sizeof(*front), GFP_KERNEL);
+	if (!front)
+		return -ENOMEM;
+	mutex_init(&front->d.lock);
+	mutex_init(&front->segment_lock);
+	sxen_dev_init(&front->d, xdev, SLUICE_FRONTEND, sxen_front_step);
+	xa_init(&front->refs);
+	front->d.otherend = kstrdup(xdev->otherend, GFP_KERNEL);
+	if (!front->d.otherend)
+		goto err_free;
+	sxen_read_mac(xdev->nodename, front->mac);
+	dev_set_drvdata(&xdev->dev, front);
+	/* what an earlier life left in xenstore is over */
+	front->d.side.state = SXEN_CLOSED;
+	sxen_write_side(&front->d);
+	err = xenbus_watch_pathfmt(xdev, &front->backend_watch, sxen_watch_once,
+				   sxen_front_backend_changed, "%s/backend", xdev->nodename);
+	if (err)
+		goto err_drvdata;
+	sxen_dev_kick(&front->d, 0);
+	return 0;
+
+err_drvdata:
+	dev_set_drvdata(&xdev->dev, NULL);
+err_free:
+	sxen_front_free(front);
+	return err;
+}
+
 static void sxen_front_remove(struct xenbus_device *xdev)
 {
 	struct sxen_front *front = dev_get_drvdata(&xdev->dev);
@@ -348,14 +333,16 @@ static void sxen_front_remove(struct xenbus_device *xdev)
 	mutex_lock(&front->d.lock);
 	front->d.leaving = true;
 	mutex_unlock(&front->d.lock);
+	/* in this order: the first may make the second anew */
+	sxen_front_unwatch(&front->backend_watch);
+	sxen_front_unwatch(&front->other_watch);
 	cancel_delayed_work_sync(&front->d.step);
 	dev_set_drvdata(&xdev->dev, NULL);
 	mutex_lock(&front->d.lock);
+	sxen_front_drop(front);
 	sxen_front_quit(front);
 	mutex_unlock(&front->d.lock);
-	xa_destroy(&front->refs);
-	mutex_destroy(&front->d.lock);
-	kvfree(front);
+	sxen_front_free(front);
 }
 
 /*

@@ -10,6 +10,9 @@
 #include "xen.h"
 
 #define SXEN_STORE_RETRY_MS	1000
+#define SXEN_CALM_MS		100
+/* More looks in a row than any way from one rest to the next takes. */
+#define SXEN_LOOKS		16
 
 /* Steps wait while the machine is frozen for suspend: nothing is mapped then. */
 struct workqueue_struct *sxen_wq;
@@ -27,6 +30,7 @@ void sxen_dev_init(struct sxen_dev *d, struct xenbus_device *xdev, enum sluice_r
 	d->xdev = xdev;
 	d->role = role;
 	INIT_DELAYED_WORK(&d->step, step);
+	ratelimit_state_init(&d->ratelimit, DEFAULT_RATELIMIT_INTERVAL, DEFAULT_RATELIMIT_BURST);
 	sxen_bell_init(&d->bell, xdev);
 }
 
@@ -48,8 +52,56 @@ void sxen_dev_kick(struct sxen_dev *d, unsigned int delay_ms)
 }
 
 /**
- * sxen_dev_look() - before each step: what does the other end say?
+ * sxen_dev_calm() - a pause before the next step
  * @d: our end, locked
+ *
+ * An other end that comes and goes all the time gets no more of the CPU, nor of the lock, for
+ * which who takes the device away waits in the one thread of all watches.
+ */
+void sxen_dev_calm(struct sxen_dev *d)
+{
+	lockdep_assert_held(&d->lock);
+	WRITE_ONCE(d->calm, jiffies + msecs_to_jiffies(SXEN_CALM_MS));
+	sxen_dev_kick(d, SXEN_CALM_MS);
+}
+
+/**
+ * sxen_warn() - into the log, what another domain can make us say as often as it likes
+ * @d: our end
+ * @fmt: as for printk(), with the new line
+ */
+void sxen_warn(struct sxen_dev *d, const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	if (!__ratelimit(&d->ratelimit))
+		return;
+	va_start(args, fmt);
+	vaf.va = &args;
+	dev_warn(&d->xdev->dev, "%pV", &vaf);
+	va_end(args);
+}
+
+/**
+ * sxen_watch_once() - will_handle of our watches: one event at a time
+ * @watch: that has fired
+ * @path: unused
+ * @token: unused
+ *
+ * Who may write the node could make events faster than they are handled, until this kernel
+ * has no memory left. Handlers read what stands there then: the one that waits does for all.
+ *
+ * Return: true if the event shall be queued.
+ */
+bool sxen_watch_once(struct xenbus_watch *watch, const char *path, const char *token)
+{
+	return !watch->nr_pending;
+}
+
+/**
+ * sxen_dev_look() - before each step: what does the other end say?
+ * @d: our end, locked; @looks is 0 before the first
  * @v: filled in
  *
  * Return: false if there shall be no step now.
@@ -61,10 +113,15 @@ bool sxen_dev_look(struct sxen_dev *d, struct sxen_view *v)
 	lockdep_assert_held(&d->lock);
 	if (d->leaving)
 		return false;
-	err = sxen_view_read(d->xdev, v);
+	/* it says something else each time: that would never end */
+	if (d->looks++ == SXEN_LOOKS) {
+		sxen_dev_calm(d);
+		return false;
+	}
+	err = sxen_view_read(d, v);
 	if (!err)
 		return true;
-	dev_warn_ratelimited(&d->xdev->dev, "xenstore does not answer (%d)\n", err);
+	sxen_warn(d, "xenstore does not answer (%d)\n", err);
 	sxen_dev_kick(d, SXEN_STORE_RETRY_MS);
 	return false;
 }

@@ -159,9 +159,12 @@ static int sxen_map_all(struct sxen_map *map, const u32 *ref)
 	op = kvcalloc(map->nr, sizeof(*op), GFP_KERNEL);
 	if (!op)
 		return -ENOMEM;
-	for (i = 0; i < map->nr; i++)
+	for (i = 0; i < map->nr; i++) {
 		gnttab_set_map_op(&op[i], (unsigned long)page_address(map->page[i]),
 				  sxen_map_flags(map), ref[i], map->domid);
+		/* a call that fails on the way leaves the rest as it is, and 0 is success */
+		op[i].status = GNTST_general_error;
+	}
 	err = gnttab_map_refs(op, NULL, map->page, map->nr);
 	for (i = 0; i < map->nr; i++) {
 		if (op[i].status == GNTST_okay)
@@ -304,15 +307,21 @@ void sxen_map_orphan(struct sxen_map *map)
  */
 int sxen_refs_fetch(domid_t domid, u32 dir_ref, u32 nr, u32 *snap, const char **text)
 {
-	struct sxen_map *map = sxen_map_get(domid, &dir_ref, 1, true);
+	u32 *work = kvmalloc_array(nr, sizeof(*work), GFP_KERNEL);
+	struct sxen_map *map;
 	int err;
 
+	*text = "the list of grant references cannot be mapped";
+	if (!work)
+		return -ENOMEM;
+	map = sxen_map_get(domid, &dir_ref, 1, true);
 	if (IS_ERR(map)) {
-		*text = "the list of grant references cannot be mapped";
-		return PTR_ERR(map);
+		err = PTR_ERR(map);
+	} else {
+		err = sxen_refs_read(map->va, nr, snap, work, text);
+		sxen_map_put(map);
 	}
-	err = sxen_refs_read(map->va, nr, snap, text);
-	sxen_map_put(map);
+	kvfree(work);
 	return err;
 }
 

@@ -10,19 +10,29 @@ static int refuse(const char **text, const char *why)
 	return -EINVAL;
 }
 
-/* True if a value stands twice. The lists are short and this is no fast path. */
-static bool repeats(const u32 *value, u32 nr)
+static int by_value(const void *a, const void *b)
 {
-	u32 i, j;
+	u32 x = *(const u32 *)a, y = *(const u32 *)b;
 
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * True if a value stands twice; @value is sorted after it. The other domain chooses values and
+ * order: sort() is a heap sort, which no order makes slow.
+ */
+static bool repeats(u32 *value, u32 nr)
+{
+	u32 i;
+
+	sort(value, nr, sizeof(*value), by_value, NULL);
 	for (i = 1; i < nr; i++)
-		for (j = 0; j < i; j++)
-			if (value[i] == value[j])
-				return true;
+		if (value[i] == value[i - 1])
+			return true;
 	return false;
 }
 
-int sxen_refs_read(const __le32 *shared, u32 nr, u32 *snap, const char **text)
+int sxen_refs_read(const __le32 *shared, u32 nr, u32 *snap, u32 *work, const char **text)
 {
 	u32 i;
 
@@ -33,7 +43,8 @@ int sxen_refs_read(const __le32 *shared, u32 nr, u32 *snap, const char **text)
 		if (snap[i] < SXEN_FIRST_REF || snap[i] == U32_MAX)
 			return refuse(text, "a grant reference that cannot be");
 	}
-	if (repeats(snap, nr))
+	memcpy(work, snap, nr * sizeof(*work));
+	if (repeats(work, nr))
 		return refuse(text, "a grant reference stands twice in its list");
 	return 0;
 }
@@ -50,12 +61,16 @@ int sxen_offer_check(u32 ctrl_bytes, u32 doorbells, const char **text)
 
 int sxen_ports_check(const u32 *port, u32 nr, const char **text)
 {
-	u32 i;
+	u32 work[SLUICE_SHM_MAX_DOORBELLS], i;
 
-	for (i = 0; i < nr; i++)
+	if (nr > SLUICE_SHM_MAX_DOORBELLS)
+		return refuse(text, "more event channels than there can be");
+	for (i = 0; i < nr; i++) {
 		if (!port[i] || port[i] >= SXEN_MAX_PORTS)
 			return refuse(text, "an event channel that cannot be");
-	if (repeats(port, nr))
+		work[i] = port[i];
+	}
+	if (repeats(work, nr))
 		return refuse(text, "an event channel stands twice");
 	return 0;
 }

@@ -23,6 +23,7 @@
  * @shared: list in a page that the other domain writes
  * @nr: how many, at most SXEN_DIRECTORY_REFS
  * @snap: the copy
+ * @work: room for another one
  * @text: what is wrong, constant
  *
  * Each word is read once. A reference that stands there twice would show the
@@ -30,7 +31,7 @@
  *
  * Return: 0 or -EINVAL.
  */
-int sxen_refs_read(const __le32 *shared, u32 nr, u32 *snap, const char **text);
+int sxen_refs_read(const __le32 *shared, u32 nr, u32 *snap, u32 *work, const char **text);
 
 /* Is what the backend offers possible? 0, or -EINVAL and @text. */
 int sxen_offer_check(u32 ctrl_bytes, u32 doorbells, const char **text);

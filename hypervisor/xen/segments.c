@@ -11,6 +11,9 @@
 /* Grants that are left to other drivers of this domain. */
 #define SXEN_REFS_OTHERS	1024
 
+/* A resize is many segments, and xenstore is slow: told once for those of this time. */
+#define SXEN_TELL_MS		500
+
 #define SXEN_FULL	"raise max_grant_frames of the driver domain (xl) or gnttab_max_frames (Xen)"
 
 static struct sxen_segment *sxen_segment_of(struct sluice_channel *ch, unsigned int slot)
@@ -116,6 +119,7 @@ int sxen_segment_share(struct sluice_channel *ch, unsigned int slot, u64 *handle
 		*handle = seg->list->ref[0];
 out:
 	mutex_unlock(&back->segment_lock);
+	sxen_dev_kick(&back->d, SXEN_TELL_MS);
 	return err;
 }
 
@@ -158,6 +162,24 @@ void sxen_segment_free(struct sluice_channel *ch, unsigned int slot)
 	ch->window.slot[slot].va = NULL;
 	sxen_segment_drop(seg);
 	mutex_unlock(&back->segment_lock);
+	sxen_dev_kick(&back->d, SXEN_TELL_MS);
+}
+
+/**
+ * sxen_segments_shared() - bytes of data segments that take grants now
+ * @back: the driver domain's end
+ */
+u64 sxen_segments_shared(struct sxen_back *back)
+{
+	u64 bytes = 0;
+	unsigned int i;
+
+	mutex_lock(&back->segment_lock);
+	for (i = 0; i < SLUICE_SHM_MAX_SLOTS; i++)
+		if (back->segment[i].list)
+			bytes += SLUICE_SHM_SEGMENT_BYTES;
+	mutex_unlock(&back->segment_lock);
+	return bytes;
 }
 
 /**

@@ -68,33 +68,32 @@ static int sxen_exists(struct xenbus_transaction t, const char *path)
 
 /**
  * sxen_view_read() - what the other end has written, at one moment
- * @xdev: our device
+ * @d: our end
  * @v: filled in
  *
  * Also tells the bus what really stands in our folder, so that it writes what differs.
  *
  * Return: 0, or an errno if xenstore did not answer: nothing may be concluded then.
  */
-int sxen_view_read(struct xenbus_device *xdev, struct sxen_view *v)
+int sxen_view_read(struct sxen_dev *d, struct sxen_view *v)
 {
+	struct xenbus_device *xdev = d->xdev;
 	struct xenbus_transaction t;
 	unsigned int tries;
 	int err, there = 0;
 	u64 online;
 
-	if (!xdev->otherend)
-		return -ENODEV;
 	for (tries = 0; tries < SXEN_VIEW_TRIES; tries++) {
 		memset(v, 0, sizeof(*v));
 		err = xenbus_transaction_start(&t);
 		if (err)
 			return err;
-		there = sxen_exists(t, xdev->otherend);
+		there = sxen_exists(t, d->otherend);
 		v->exists = there > 0;
 		v->own = sxen_read_word(t, xdev->nodename, "state");
-		v->state = sxen_read_word(t, xdev->otherend, "state");
-		v->life = sxen_read_word(t, xdev->otherend, "life");
-		v->echo = sxen_read_word(t, xdev->otherend, "peer-life");
+		v->state = sxen_read_word(t, d->otherend, "state");
+		v->life = sxen_read_word(t, d->otherend, "life");
+		v->echo = sxen_read_word(t, d->otherend, "peer-life");
 		/* nodes written by hand may lack it */
 		v->online = !sxen_read_in(t, xdev->nodename, "online", &online) || online;
 		/* -EAGAIN: somebody wrote meanwhile, read again to have it all of one moment */
@@ -170,17 +169,49 @@ int sxen_write_u32(struct xenbus_device *xdev, const char *node, u32 value)
 
 /**
  * sxen_write_error() - a sentence for who looks into xenstore, and into the log
- * @xdev: our device
+ * @d: our end
  * @text: why, or NULL to take the last one away
  */
-void sxen_write_error(struct xenbus_device *xdev, const char *text)
+void sxen_write_error(struct sxen_dev *d, const char *text)
 {
+	struct xenbus_device *xdev = d->xdev;
+
 	if (text) {
-		dev_warn_ratelimited(&xdev->dev, "%s\n", text);
+		sxen_warn(d, "%s\n", text);
 		xenbus_write(XBT_NIL, xdev->nodename, "error", text);
 	} else if (xenbus_exists(XBT_NIL, xdev->nodename, "error")) {
 		xenbus_rm(XBT_NIL, xdev->nodename, "error");
 	}
+}
+
+/**
+ * sxen_write_shared() - how much of the window is shared now, for who plans
+ * @d: the backend's end
+ * @bytes: of data segments
+ *
+ * A folder that is gone is not made again. Return: 0 or an errno.
+ */
+int sxen_write_shared(struct sxen_dev *d, u64 bytes)
+{
+	struct xenbus_device *xdev = d->xdev;
+	struct xenbus_transaction t;
+	bool there;
+	int err;
+
+	do {
+		err = xenbus_transaction_start(&t);
+		if (err)
+			return err;
+		there = xenbus_exists(t, xdev->nodename, "state");
+		if (there)
+			err = xenbus_printf(t, xdev->nodename, "shared-bytes", "%llu", bytes);
+		if (!there || err) {
+			xenbus_transaction_end(t, 1);
+			return err ?: -ENOENT;
+		}
+		err = xenbus_transaction_end(t, 0);
+	} while (err == -EAGAIN);
+	return err;
 }
 
 /**
@@ -207,6 +238,12 @@ void sxen_write_side(struct sxen_dev *d)
 		}
 		err = xenbus_transaction_end(t, !there);
 	} while (err == -EAGAIN);
-	if (there)
-		xenbus_switch_state(xdev, d->side.state);
+	if (!there)
+		return;
+	/*
+	 * Written even if it stands there already, left over from a kernel before this one or
+	 * by who else may write: it is the only node that the other end watches.
+	 */
+	xdev->state = (enum xenbus_state)SXEN_UNKNOWN;
+	xenbus_switch_state(xdev, d->side.state);
 }

@@ -8,7 +8,8 @@
  *	store.c		reading and writing xenstore
  *	back.c		the driver domain's end: xenbus driver, control segment
  *	segments.c	the driver domain's data segments
- *	front.c		the guest's end: xenbus driver, mapping
+ *	front.c		the guest's end: xenbus driver
+ *	mapped.c	what the guest's end has mapped: control segment, data segments
  *	grant.c		pages granted to a domain, and their end
  *	map.c		grants of a domain mapped here, with struct pages
  *	bell.c		event channels
@@ -19,6 +20,7 @@
 #define SLUICE_XEN_H
 
 #include <linux/interrupt.h>
+#include <linux/ratelimit.h>
 #include <linux/xarray.h>
 #include <sluice/channel.h>
 #include <xen/grant_table.h>
@@ -111,24 +113,30 @@ struct sxen_bell {
 /**
  * struct sxen_dev - what both ends have
  * @xdev: the device
+ * @otherend: folder of the other end; a frontend's may change
  * @role: which end
- * @ch: backend: from probe to remove; frontend: while connected
- * @lock: @side, and all that the steps change
+ * @ch: backend: from probe to remove; frontend: from the first connection to remove
+ * @lock: @side, @otherend, and all that the steps change
  * @side: state machine
  * @step: looks at the other end and takes the next step
  * @leaving: no steps any more
  * @calm: jiffies before which there are none
+ * @looks: at the other end, without a pause
+ * @ratelimit: of what the other end can make us say: it hides nothing of another one
  * @bell: event channels
  */
 struct sxen_dev {
 	struct xenbus_device *xdev;
+	const char *otherend;
 	enum sluice_role role;
 	struct sluice_channel *ch;
-	struct mutex lock;		/* side, all that steps change */
+	struct mutex lock;		/* side, otherend, all that steps change */
 	struct sxen_side side;
 	struct delayed_work step;
 	bool leaving;
 	unsigned long calm;
+	unsigned int looks;
+	struct ratelimit_state ratelimit;
 	struct sxen_bell bell;
 };
 
@@ -153,6 +161,7 @@ struct sxen_segment {
  * @ctrl_pairs: queue pairs for which it was made
  * @segment_lock: @segment
  * @segment: by window slot
+ * @told_bytes: of data segments shared, as xenstore has it
  */
 struct sxen_back {
 	struct sxen_dev d;
@@ -164,24 +173,33 @@ struct sxen_back {
 	u32 ctrl_pairs;
 	struct mutex segment_lock;	/* segment */
 	struct sxen_segment segment[SLUICE_SHM_MAX_SLOTS];
+	u64 told_bytes;
 };
 
 /**
  * struct sxen_front - the guest's end of a device
  * @d: common
+ * @backend_watch: the toolstack names another backend
+ * @other_watch: state of a backend that is not the one the bus knows
  * @mac: given by the toolstack, zero if not
- * @ctrl: the control segment
+ * @ctrl: the control segment, NULL while there is none
+ * @ctrl_bytes: its size when the channel was made
  * @doorbells: that the backend wants
  * @refs: every reference of the backend that is mapped here
+ * @segment_lock: @segment, @refs_of: the client unmaps in a thread of its own
  * @segment: by window slot, while the client has it mapped
- * @refs_of: by window slot, to forget them in @refs
+ * @refs_of: by window slot, to forget them in @refs; NULL for what an earlier backend left
  */
 struct sxen_front {
 	struct sxen_dev d;
+	struct xenbus_watch backend_watch;
+	struct xenbus_watch other_watch;
 	u8 mac[ETH_ALEN];
 	struct sxen_map *ctrl;
+	u32 ctrl_bytes;
 	u32 doorbells;
 	struct xarray refs;
+	struct mutex segment_lock;	/* segment, refs_of */
 	struct sxen_map *segment[SLUICE_SHM_MAX_SLOTS];
 	u32 *refs_of[SLUICE_SHM_MAX_SLOTS];
 };
@@ -192,19 +210,23 @@ extern struct workqueue_struct *sxen_wq;
 void sxen_dev_init(struct sxen_dev *d, struct xenbus_device *xdev, enum sluice_role role,
 		   work_func_t step);
 void sxen_dev_kick(struct sxen_dev *d, unsigned int delay_ms);
+void sxen_dev_calm(struct sxen_dev *d);
+__printf(2, 3) void sxen_warn(struct sxen_dev *d, const char *fmt, ...);
 bool sxen_dev_look(struct sxen_dev *d, struct sxen_view *v);
+bool sxen_watch_once(struct xenbus_watch *watch, const char *path, const char *token);
 u64 sxen_refs_total(void);
 
 /* store.c */
 u32 sxen_new_life(void);
-int sxen_view_read(struct xenbus_device *xdev, struct sxen_view *v);
+int sxen_view_read(struct sxen_dev *d, struct sxen_view *v);
 bool sxen_read_u64(const char *path, const char *node, u64 *value);
 bool sxen_read_u32(const char *path, const char *node, u32 *value);
 bool sxen_read_mac(const char *path, u8 *mac);
 bool sxen_read_name(const char *path, char *name, size_t bytes);
 int sxen_write_u32(struct xenbus_device *xdev, const char *node, u32 value);
-void sxen_write_error(struct xenbus_device *xdev, const char *text);
+void sxen_write_error(struct sxen_dev *d, const char *text);
 void sxen_write_side(struct sxen_dev *d);
+int sxen_write_shared(struct sxen_dev *d, u64 bytes);
 
 /* grant.c */
 struct sxen_grants *sxen_grants_alloc(domid_t domid, unsigned int nr, gfp_t gfp, int node);
@@ -246,14 +268,20 @@ int sxen_segment_share(struct sluice_channel *ch, unsigned int slot, u64 *handle
 int sxen_segment_revoke(struct sluice_channel *ch, unsigned int slot);
 void sxen_segment_free(struct sluice_channel *ch, unsigned int slot);
 u64 sxen_segments_limit(struct sluice_channel *ch, const char **why);
+u64 sxen_segments_shared(struct sxen_back *back);
 void sxen_segments_exit(struct sxen_back *back);
 
 /* front.c */
 int sxen_front_claim(struct sluice_channel *ch);
 void sxen_front_release(struct sluice_channel *ch);
-int sxen_segment_map(struct sluice_channel *ch, unsigned int slot, u64 handle);
-int sxen_segment_unmap(struct sluice_channel *ch, unsigned int slot);
 int sxen_front_register(void);
 void sxen_front_unregister(void);
+
+/* mapped.c */
+int sxen_segment_map(struct sluice_channel *ch, unsigned int slot, u64 handle);
+int sxen_segment_unmap(struct sluice_channel *ch, unsigned int slot);
+int sxen_mapped_ctrl(struct sxen_front *front, u32 bytes);
+void sxen_mapped_lose(struct sxen_front *front);
+void sxen_mapped_orphan(struct sxen_front *front);
 
 #endif /* SLUICE_XEN_H */

@@ -61,8 +61,9 @@ done
 expect 1 "size '1.5M' must be a whole number" "${at[@]}" --size 1.5M
 expect 1 "size '-2M' must not be negative" "${at[@]}" --size -2M
 expect 1 "not a multiple of the segment, 2M" "${at[@]}" --size 3M
-expect 1 "size 258M is above 256M" "${at[@]}" --size 258M
-expect 1 "size 8M is above 4M" "${at[@]}" --size 8M --max-size 4M
+expect 1 "size 258M is above 256M: give a --max-size too" "${at[@]}" --size 258M
+expect 1 "size 8M is above 4M, the max-size" "${at[@]}" --size=8M --max-size=4M
+expect 1 "max-size 0 leaves no room" "${at[@]}" --max-size 0
 expect 1 "max-size 2G is above 2046M" "${at[@]}" --max-size 2G
 expect 1 "pairs '0'" "${at[@]}" --pairs 0
 expect 1 "pairs '9'" "${at[@]}" --pairs 9
@@ -75,12 +76,20 @@ expect 2 "backend: no domain 'nobody'; there are: Domain-0, driver, guest1, gues
 expect 2 "frontend: no domain '77'" xen attach --backend driver --frontend 77
 expect 2 "no domain '4294967297'" xen attach --backend driver --frontend 4294967297
 expect 1 "the same domain, 1" xen attach --backend driver --frontend 1
+expect 1 "unknown word '--siz=8M'" "${at[@]}" --siz=8M
+expect 1 "unknown word 'size=8M'" "${at[@]}" size=8M
+expect 1 "name '' must be" "${at[@]}" --name=
+expect 1 "backend is given twice" "${at[@]}" --backend=driver
+FAKE_XEN=absent expect 1 "device 'x' must be a number" xen detach --frontend guest1 --device x
+expect 0 "" xen attach --help
+grep -q -- '--max-size' "$tmp/out"
+ok $? "--help behind a command is about that object"
 expect 1 "timeout '5' needs a unit" xen detach --frontend guest1 --timeout 5
 expect 2 "guest1 has no such device" xen detach --frontend guest1
 nothing_changed
 
 # attach
-expect 0 "" "${at[@]}" --mac 52:54:00:53:01:0b --size 8M
+expect 0 "" "${at[@]}" --mac=52:54:00:53:01:0b --size 8M
 nodes "attach writes both folders, closed to every other domain" <<END
 /local/domain/1/backend n0,r1
 /local/domain/1/backend/sluice n1
@@ -108,6 +117,12 @@ json 'j["device"] == 1 and j["name"] == "second" and j["frontend_id"] == 2' \
 json '[(d["name"], d["device"], d["backend_state"], d["frontend_state"]) for d in j] == [
 	("guest1", 0, "initialising", "initialising"), ("second", 1, "initialising", "initialising")]' \
 	"two devices" -j xen list
+echo "/local/domain/1/backend/sluice/2/0/shared-bytes n1,r2 4194304" >>"$FAKE_XENSTORE"
+expect 0 "" xen list
+grep -q '^guest1  *driver  *guest1  *0  *4M  *256M ' "$tmp/out"
+ok $? "what is shared now and may be at most"
+grep -q 'initialising/initialising  waits for sluice_xen and sluice_back in the driver domain$' "$tmp/out"
+ok $? "and what is missing"
 json 'j[1]["pairs"] == 2 and j[1]["max_bytes"] == 64 << 20 and "error" not in j[1]' \
 	"what was asked for" -j xen list
 expect 2 "guest1 has 2 of them: say which --device" xen detach --frontend guest1
@@ -143,6 +158,80 @@ xenstore "/local/domain/1/backend/sluice/9/0/state n1,r9 2" "/local/domain/1/bac
 json 'j[0]["error"] == "the guest is gone" and j[0]["frontend_id"] == 9' "a guest that is gone" -j xen list
 FAKE_XEN=mute expect 0 "" xen detach --frontend 9 --force
 
+# a driver domain that makes up a device of a guest: the true one is another's
+fake=("/local/domain/1/backend/sluice n1" "/local/domain/1/backend/sluice/2 n1,r2"
+	"/local/domain/1/backend/sluice/2/0 n1,r2" "/local/domain/1/backend/sluice/2/0/state n1,r2 6")
+true=("/local/domain/2/device n0,r2" "/local/domain/2/device/sluice n0,r2"
+	"/local/domain/2/device/sluice/0 n2,r3" "/local/domain/2/device/sluice/0/backend-id n2,r3 3")
+behind=("/local/domain/3/backend/sluice n3" "/local/domain/3/backend/sluice/2 n3,r2"
+	"/local/domain/3/backend/sluice/2/0 n3,r2" "/local/domain/3/backend/sluice/2/0/state n3,r2 4")
+xenstore "${fake[@]}" "${true[@]}" "${behind[@]}"
+expect 0 "" xen detach --backend 1 --frontend 2
+grep -c '/1/backend/sluice/2' "$FAKE_XENSTORE" >"$tmp/out"
+[[ $(<"$tmp/out") == 0 ]] && grep -q '/2/device/sluice/0/backend-id n2,r3 3' "$FAKE_XENSTORE"
+ok $? "detach of what a driver domain has made up leaves the true device"
+xenstore "${fake[@]}" "${true[@]}"
+expect 0 "" xen detach --backend 1 --frontend 2
+grep sluice/ "$FAKE_XENSTORE" >"$tmp/out"
+[[ ! -s $tmp/out ]]
+ok $? "a guest that names a backend which is not there loses its folder"
+xenstore "/local/domain/1/backend/sluice n1" "/local/domain/1/backend/sluice/2 n1,r2" \
+	"/local/domain/1/backend/sluice/2/0 n1,r2" \
+	"/local/domain/1/backend/sluice/2/0/shared-bytes n1,r2 99999999999999"
+expect 0 "" xen attach --backend 3 --frontend guest1
+# or lies about a true one
+for much in 99999999999999 $((512 << 40)) 184467440737095516; do
+	lie=("/local/domain/3/backend/sluice/2/0/shared-bytes n3,r2 $much"
+		"/local/domain/3/backend/sluice/2/0/ctrl-bytes n3,r2 $much")
+	xenstore "${true[@]}" "${behind[@]}" "${lie[@]}"
+	json '[d["mapped_bytes"] for d in j["xen"]["domains"] if d["name"] == "guest1"] == [(64 * 512 - 8) * 4096]' \
+		"what a driver domain says it shares counts up to its grant table ($much)" -j plan
+	json 'j["device"] == 1' "and does not take the guest's whole table" -j "${at[@]}" --size 64M
+done
+xenstore "${fake[@]}" "${true[@]}" "/local/domain/1/backend/sluice/2/0/shared-bytes n1,r2 $((64 << 20))"
+json '[d["mapped_bytes"] for d in j["xen"]["domains"] if d["name"] == "guest1"] == [0]' \
+	"what it makes up counts for no guest" -j plan
+
+# the driver domain has died: its guests are handed over to the next one
+left=("/local/domain/2/device n0,r2" "/local/domain/2/device/sluice n0,r2"
+	"/local/domain/2/device/sluice/3 n2,r9" "/local/domain/2/device/sluice/3/backend-id n2,r9 9"
+	"/local/domain/2/device/sluice/3/backend n2,r9 /local/domain/9/backend/sluice/2/3"
+	"/local/domain/2/device/sluice/3/life n2,r9 77" "/local/domain/2/device/sluice/3/state n2,r9 6"
+	"/local/domain/2/device/sluice/3/mac n2,r9 52:54:00:53:01:0b")
+xenstore "${left[@]}"
+json 'j[0]["error"].startswith("the backend is gone") and j[0]["mac"] == "52:54:00:53:01:0b"' \
+	"a backend that is gone" -j xen list
+json 'j["device"] == 3 and j["backend_id"] == 1' "its device is attached to another" \
+	-j "${at[@]}" --mac 52:54:00:53:01:0B
+nodes "the guest's folder is closed to the old one, and open to the new one" <<END
+/local/domain/1/backend n0,r1
+/local/domain/1/backend/sluice n1
+/local/domain/1/backend/sluice/2 n1,r2
+/local/domain/1/backend/sluice/2/3 n1,r2
+/local/domain/1/backend/sluice/2/3/frontend n1,r2 /local/domain/2/device/sluice/3
+/local/domain/1/backend/sluice/2/3/frontend-id n1,r2 2
+/local/domain/1/backend/sluice/2/3/mac n1,r2 52:54:00:53:01:0B
+/local/domain/1/backend/sluice/2/3/name n1,r2 guest1
+/local/domain/1/backend/sluice/2/3/online n1,r2 1
+/local/domain/1/backend/sluice/2/3/state n1,r2 1
+/local/domain/2/device/sluice/3 n2,r1
+/local/domain/2/device/sluice/3/backend n2,r1 /local/domain/1/backend/sluice/2/3
+/local/domain/2/device/sluice/3/backend-id n2,r1 1
+/local/domain/2/device/sluice/3/mac n2,r1 52:54:00:53:01:0B
+/local/domain/2/device/sluice/3/state n2,r1 6
+END
+! grep -q 'life\|n2,r9' "$FAKE_XENSTORE"
+ok $? "nothing of the old one is left in it"
+xenstore "${left[@]/state n2,r9 6/state n2,r9 1}"
+json 'j["device"] == 3' "also one that no kernel has taken" -j "${at[@]}"
+grep -q '^/local/domain/2/device/sluice/3/state n2,r1 1$' "$FAKE_XENSTORE"
+ok $? "a guest that has never looked at the old one looks at the new one"
+for other in "--mac 52:54:00:53:01:0c" "--device 0"; do
+	xenstore "${left[@]}"
+	# shellcheck disable=SC2086 # two words
+	json 'j["device"] == 0' "but not with other words ($other)" -j "${at[@]}" $other
+done
+
 # what guests may have written
 xenstore "/local/domain/2/device/sluice/0/backend-id n2,r1 ../../1" "/local/domain/2/device/sluice n0,r2" \
 	"/local/domain/2/device/sluice/0/state n2,r1 99999999999999999999999" \
@@ -164,6 +253,12 @@ FAKE_XEN=quota expect 2 "the xenstore's quota is used up" "${at[@]}"
 nothing_changed
 FAKE_XEN=domu json '"xen" not in j and "dests" in j' "a driver domain sees its own part only" -j plan
 FAKE_XEN=domu expect 0 "" plan
+echo control_d >"$tmp/capabilities"
+FAKE_XEN=no-hypervisor SLUICECTL_XEN_CAPABILITIES=$tmp/capabilities \
+	expect 3 "in dom0 the plan is root's" plan
+: >"$tmp/capabilities"
+FAKE_KERNEL=absent FAKE_XEN=no-hypervisor SLUICECTL_XEN_CAPABILITIES=$tmp/capabilities \
+	expect 3 "sluice_back is not loaded" plan
 "$out/sluicectl-noxen" xen list >"$tmp/out" 2>"$tmp/err"
 [[ $? == 3 ]] && grep -q "^error: this sluicectl was built without Xen: install libxen-dev" "$tmp/err"
 ok $? "without Xen's libraries it says so"
@@ -191,6 +286,16 @@ expect 0 "" "${at[@]}" --size 64M
 plan_of driver 'd["granted_bytes"] == (64 << 20) + (289 << 12) and d["sizes"][2]["dests"] == 6' \
 	"what is attached is taken"
 plan_of guest1 'd["mapped_bytes"] == (64 << 20) + (289 << 12)' "and mapped"
+echo "/local/domain/1/backend/sluice/2/0/shared-bytes n1,r2 $((16 << 20))" >>"$FAKE_XENSTORE"
+plan_of driver 'd["granted_bytes"] == (16 << 20) + (265 << 12)' \
+	"once the driver domain says what is shared, that counts"
+plan_of guest1 'd["mapped_bytes"] == (16 << 20) + (265 << 12)' "for the guest too"
+xenstore
+expect 0 "" "${at[@]}"
+plan_of driver 'd["granted_bytes"] == (8 << 20) + (261 << 12)' "without a size it is sluice_back's"
+xenstore
+expect 0 "" "${at[@]}" --max-size 2M
+plan_of driver 'd["granted_bytes"] == (2 << 20) + (258 << 12)' "or what the window can hold"
 expect 0 "" plan
 grep -q 'max_grant_frames.*max_maptrack_frames' "$tmp/out"
 ok $? "the plan says which options lift the limits"

@@ -114,16 +114,59 @@ guest_writes_nonsense() {
 		pings client guest2
 	done
 	vm dom0 sluicectl xen list
-	vm dom0 sluicectl xen detach --frontend guest1
+	attached_anew
+}
+
+# What a toolstack does for a guest that it has just made or restored.
+attach_guest1() {
 	vm dom0 sluicectl xen attach --backend driver --frontend guest1 --mac 52:54:00:53:01:0b \
 		--max-size 62M --size 8M
+}
+
+attached_anew() {
+	vm dom0 sluicectl xen detach --frontend guest1
+	attach_guest1
 	wait_for 60 one_ping client guest1
 }
 
-lifecycle_scenario() {
+guest_refuses() {
+	[[ $(vm guest1 xenstore-read "$1/error" 2>/dev/null) ]]
+}
+
+# A driver domain whose kernel has let go of the device, and which offers what it likes by hand: the
+# guest refuses it and says why, the other guest does not notice, and an honest backend has
+# the guest back. The last reference is good, but granted to guest2.
+driver_writes_nonsense() {
+	local life=70 what node value others fe be device
+	folders guest2
+	others=$(vm dom0 xenstore-read "$be/ctrl-ref0")
+	folders
+	device=sluice-$(xen_domid guest1)-0
+	vm driver sh -c "echo $device >/sys/bus/xen-backend/drivers/sluice-back/unbind"
+	wait_for 30 has_carrier guest1 sl0 0
+	for what in 'ctrl-bytes 0' 'ctrl-bytes 4294963200' 'ctrl-bytes x' 'doorbells 0' \
+		'doorbells 4000000000' 'ctrl-ref0 0' 'ctrl-ref0 x' 'ctrl-ref0 -1' \
+		'ctrl-ref0 4294967295' 'ctrl-ref0 4000' "ctrl-ref0 $others"; do
+		read -r node value <<<"$what"
+		vm guest1 xenstore-rm "$fe/error" 2>/dev/null || true
+		vm driver xenstore-write -- "$be/ctrl-bytes" 1048576 "$be/doorbells" 2 \
+			"$be/ctrl-ref0" 4001 "$be/$node" "$value" "$be/life" $((life++)) \
+			"$be/state" 2
+		wait_for 30 guest_refuses "$fe"
+		echo "$what: $(vm guest1 xenstore-read "$fe/error")"
+		pings client guest2
+	done
+	vm driver sh -c "echo $device >/sys/bus/xen-backend/drivers/sluice-back/bind"
+	wait_for 60 one_ping client guest1
+}
+
+rounds_scenario() {
 	test_case "$1: guest1 destroyed and made again, $2 times under load" guest_again "$2"
+}
+
+lifecycle_scenario() {
 	test_case "$1: frontend modules unloaded and loaded" frontend_reloaded
 	test_case "$1: backend modules unloaded and loaded" backend_reloaded
 	test_case "$1: nonsense in the guest's nodes" guest_writes_nonsense
-	test_case "$1: the driver domain destroyed and made again" driver_again
+	test_case "$1: nonsense in the driver domain's nodes" driver_writes_nonsense
 }

@@ -4,17 +4,17 @@
 # What sluicectl in dom0 writes, what it refuses, and who may touch it. Expects the
 # leg pv.
 
-xen_list() { # xen_list JQ: of the device of guest1
-	vm dom0 sluicectl -j xen list | json ".[] | select(.name == \"guest1\") | $1"
+xen_list() { # xen_list JQ [GUEST]: of its device
+	vm dom0 sluicectl -j xen list | json ".[] | select(.name == \"${2:-guest1}\") | $1"
 }
 
 connected() {
 	[[ $(xen_list '.backend_state + "/" + .frontend_state') == connected/connected ]]
 }
 
-folders() { # sets be and fe
+folders() { # folders [GUEST]: sets be and fe
 	local ids
-	ids=$(xen_list '"\(.backend_id) \(.frontend_id) \(.device)"')
+	ids=$(xen_list '"\(.backend_id) \(.frontend_id) \(.device)"' "${1:-guest1}")
 	# shellcheck disable=SC2086 # words
 	set -- $ids
 	be=/local/domain/$1/backend/sluice/$2/$3 fe=/local/domain/$2/device/sluice/$3
@@ -58,7 +58,22 @@ plan_is_xens() {
 		json '.xen.domains[] | select(.name == "driver") | .max_grant_frames')
 	echo "grant table of the driver domain: $frames frames"
 	((frames == 64))
+	wait_for 10 plan_counts_grants
 	vm dom0 sluicectl plan
+}
+
+attach_too_much() {
+	refused_by_tool dom0 2 "raise max_grant_frames" attach --backend driver --frontend guest2 \
+		--name big --size 128M
+}
+
+# To the last page, whatever size they were attached with.
+plan_counts_grants() {
+	local plan
+	plan=$(vm dom0 sluicectl -j plan |
+		json '.xen.domains[] | select(.name == "driver") | .granted_bytes')
+	echo "the plan says that $plan bytes are granted, the driver domain $(grant driver granted) pages"
+	((plan == $(grant driver granted) << 12))
 }
 
 detach_attach() {
@@ -83,8 +98,7 @@ toolstack_scenario() {
 	test_case "$1: list shows both sides connected" connected
 	test_case "$1: no other guest reads or writes the nodes" closed_to_others
 	test_case "$1: the plan asks Xen for the grant table" plan_is_xens
-	test_case "$1: attach that does not fit is refused" refused_by_tool dom0 2 \
-		"raise max_grant_frames" attach --backend driver --frontend guest2 --name big --size 128M
+	test_case "$1: attach that does not fit is refused" attach_too_much
 	test_case "$1: attach twice is refused" refused_by_tool dom0 2 \
 		"has a destination 'guest1' already" attach --backend driver --frontend guest1
 	test_case "$1: a domain that does not exist is refused" refused_by_tool dom0 2 \

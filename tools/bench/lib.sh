@@ -12,3 +12,19 @@ function median(str,   v, n, i, j, t) {
 	return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
 }
 '
+
+# sizes_of LIST - region sizes, comma separated, into size_list; whatever a region cannot
+# have is told before anything boots. Ends with die, the sourcing script's.
+sizes_of() {
+	local s bytes
+
+	IFS=, read -ra size_list <<<"$1"
+	((${#size_list[@]})) || die "--sizes is empty"
+	largest_size=0
+	for s in "${size_list[@]}"; do
+		[[ $s =~ ^[0-9]{1,10}[KMG]?$ ]] || die "'$s' is not a size: use 0, 2M, 1G ..."
+		bytes=$(numfmt --from=iec "$s")
+		((bytes % (2 << 20) == 0)) || die "size $s is not a multiple of the segment, 2M"
+		((bytes <= largest_size)) || largest_size=$bytes
+	done
+}

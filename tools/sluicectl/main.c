@@ -124,6 +124,8 @@ static const struct {
 	{ "help",	'h' },
 };
 
+static bool help_wanted;
+
 /* -1 to go on, else an exit status. */
 static int option(char letter, const char *typed)
 {
@@ -141,7 +143,8 @@ static int option(char letter, const char *typed)
 		puts("sluicectl " SLUICECTL_VERSION);
 		return EXIT_OK;
 	case 'h':
-		return help_main(NULL);
+		help_wanted = true;
+		return -1;
 	}
 	return fail(EXIT_USAGE, "unknown option '%s' (see sluicectl --help)", typed);
 }
@@ -208,12 +211,15 @@ static int options_parse(char **words)
 int main(int argc, char **argv)
 {
 	const struct verb *object;
+	char help_word[] = "help", *help_words[] = { help_word, NULL };
 	char **words = argv + (argc > 0);
 	int status;
 
 	status = options_parse(words);
 	if (status >= 0)
 		return output_finish(status);
+	if (!*words && help_wanted)
+		return output_finish(help_main(NULL));
 	if (!*words) {
 		fputs(help, stderr);
 		return EXIT_USAGE;
@@ -221,5 +227,6 @@ int main(int argc, char **argv)
 	object = verb_find(objects, *words, "object");
 	if (!object)
 		return EXIT_USAGE;
-	return output_finish(object->run(words + 1));
+	/* "xen attach --help" asks about xen */
+	return output_finish(object->run(help_wanted ? help_words : words + 1));
 }

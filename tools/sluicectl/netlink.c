@@ -163,7 +163,7 @@ int nl_tell(const struct nl_error *error)
 	case ENOENT:
 		/* a family that went away between two requests */
 		if (!error->text[0])
-			return fail(EXIT_ABSENT, "sluice_back is not loaded: modprobe sluice_back");
+			return fail(EXIT_ABSENT, "sluice_back is not loaded: modprobe sluice_back, in the driver domain");
 		break;
 	case EOPNOTSUPP:
 		if (!error->text[0])

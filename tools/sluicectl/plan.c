@@ -157,6 +157,22 @@ static int plan_dests(struct json_object *json)
 	return status;
 }
 
+/* Xen's dom0, whether this user and this build may see more of it or not. */
+static bool in_dom0(void)
+{
+	const char *file = getenv("SLUICECTL_XEN_CAPABILITIES");	/* for the tests */
+	char line[64] = "";
+	FILE *f;
+
+	f = fopen(file ? file : "/proc/xen/capabilities", "r");
+	if (!f)
+		return false;
+	if (!fgets(line, sizeof(line), f))
+		line[0] = '\0';
+	fclose(f);
+	return strstr(line, "control_d");
+}
+
 int plan_main(char **args)
 {
 	struct json_object *json = NULL;
@@ -176,7 +192,12 @@ int plan_main(char **args)
 	if (toolstack && status)
 		goto out;
 	/* dom0 need not be a driver domain itself. */
-	backend = !toolstack || !access("/sys/module/sluice_back", F_OK);
+	backend = !access("/sys/module/sluice_back", F_OK);
+	if (!toolstack && !backend && in_dom0()) {
+		status = fail(EXIT_ABSENT, "in dom0 the plan is root's, of a sluicectl that was built where libxen-dev is");
+		goto out;
+	}
+	backend |= !toolstack;
 	if (toolstack && backend && !json)
 		putchar('\n');
 	status = backend ? plan_dests(json) : EXIT_OK;

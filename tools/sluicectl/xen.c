@@ -45,32 +45,44 @@ static const struct {
 
 #define NR_SETTINGS	(sizeof(settings) / sizeof(*settings))
 
+/* "--size 8M" and "--size=8M" are the same. */
+static bool same_word(const char *known, const char *word, const char *equals)
+{
+	size_t len = equals ? (size_t)(equals - word) : strlen(word);
+
+	return strlen(known) == len && !strncmp(known, word, len);
+}
+
 static int parse(char **words, unsigned int where, struct xen_args *args)
 {
 	const char **value, *word;
+	char *equals;
 	size_t i;
 
 	memset(args, 0, sizeof(*args));
 	for (; *words; words++) {
 		word = *words;
-		if (!strncmp(word, "--", 2))
+		equals = NULL;
+		if (!strncmp(word, "--", 2)) {
 			word += 2;
+			equals = strchr(word, '=');
+		}
 		if (where == FOR_DETACH && !strcmp(word, "force")) {
 			args->force = true;
 			continue;
 		}
 		for (i = 0; i < NR_SETTINGS; i++)
-			if ((settings[i].where & where) && !strcmp(settings[i].word, word))
+			if ((settings[i].where & where) && same_word(settings[i].word, word, equals))
 				break;
 		if (i == NR_SETTINGS)
 			return fail(EXIT_USAGE, "unknown word '%s': see sluicectl xen help",
 				    *words);
 		value = (const char **)((char *)args + settings[i].offset);
 		if (*value)
-			return fail(EXIT_USAGE, "%s is given twice", word);
-		if (!words[1])
-			return fail(EXIT_USAGE, "%s needs a value", word);
-		*value = *++words;
+			return fail(EXIT_USAGE, "%s is given twice", settings[i].word);
+		if (!equals && !words[1])
+			return fail(EXIT_USAGE, "%s needs a value", settings[i].word);
+		*value = equals ? equals + 1 : *++words;
 	}
 	return EXIT_OK;
 }

@@ -19,9 +19,12 @@
 #include <stdint.h>
 
 #define XEN_SEGMENT_BYTES	(2ull << 20)
+/* what sluice_back begins with if nobody says another size; its own parameter is not seen here */
+#define XEN_DEFAULT_SIZE	(8ull << 20)
 #define XEN_MAX_SIZE		(256ull << 20)	/* unless max-size says another one */
 #define XEN_WINDOW_BYTES	(2ull << 30)
 #define XEN_CTRL_BYTES		(1ull << 20)	/* at most, for each queue pair */
+#define XEN_CTRL_MAX		(8ull << 20)
 #define XEN_PAIRS_MAX		8
 
 struct xen_args {

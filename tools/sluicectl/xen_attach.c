@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
-/* sluicectl xen attach: one transaction writes both folders of a device, or nothing. */
+/*
+ * sluicectl xen attach: one transaction writes both folders of a device, or nothing.
+ *
+ * A device whose backend's domain is gone is given to the new backend: its folder in the
+ * guest is made anew within the transaction, so the guest's kernel never sees it gone, and
+ * the interface stays with all that was set up on it.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "output.h"
 #include "size.h"
@@ -17,7 +24,9 @@ struct attach {
 	struct xen_dev dev;
 	const char *name;
 	bool any_nr;
+	bool again;
 	char backend_name[XEN_TEXT], frontend_name[XEN_TEXT];
+	struct xen_limits limits;
 	struct xen_tables granting, mapping;
 	bool limits_known;
 };
@@ -57,7 +66,8 @@ static bool good_name(const char *text)
 	       len;
 }
 
-static int parse_size(const char *what, const char *text, uint64_t max, uint64_t *bytes)
+static int parse_size(const char *what, const char *text, uint64_t max, const char *hint,
+		      uint64_t *bytes)
 {
 	const char *wrong = size_parse(text, bytes);
 	char buf[SIZE_TEXT];
@@ -67,7 +77,7 @@ static int parse_size(const char *what, const char *text, uint64_t max, uint64_t
 	if (*bytes % XEN_SEGMENT_BYTES)
 		return fail(EXIT_USAGE, "%s %s is not a multiple of the segment, 2M", what, text);
 	if (*bytes > max)
-		return fail(EXIT_USAGE, "%s %s is above %s", what, text, size_format(max, buf));
+		return fail(EXIT_USAGE, "%s %s is above %s%s", what, text, size_format(max, buf), hint);
 	return EXIT_OK;
 }
 
@@ -89,11 +99,17 @@ static int parse(struct attach *a)
 		/* The window holds the control segment, rounded up to a segment, too. */
 		max = XEN_WINDOW_BYTES - (a->dev.ctrl_bytes + XEN_SEGMENT_BYTES - 1) /
 		      XEN_SEGMENT_BYTES * XEN_SEGMENT_BYTES;
-		status = parse_size("max-size", args->max_size, max, &a->dev.max_size);
+		status = parse_size("max-size", args->max_size, max, "", &a->dev.max_size);
 		max = a->dev.max_size;
+		/* The backend would take it for nonsense, and its own default. */
+		if (!status && !max)
+			return fail(EXIT_USAGE, "max-size 0 leaves no room for a segment, 2M");
 	}
+	a->dev.size = max < XEN_DEFAULT_SIZE ? max : XEN_DEFAULT_SIZE;
 	if (!status && args->size)
-		status = parse_size("size", args->size, max, &a->dev.size);
+		status = parse_size("size", args->size, max,
+				    args->max_size ? ", the max-size" : ": give a --max-size too",
+				    &a->dev.size);
 	if (status)
 		return status;
 	if (args->mac && !good_mac(args->mac))
@@ -135,19 +151,11 @@ static int find_domains(struct attach *a, const struct xen_domains *all)
 	return EXIT_OK;
 }
 
-static uint64_t pages_of(const struct xen_dev *d)
-{
-	uint64_t ctrl = d->ctrl_bytes;
-
-	if (!ctrl)
-		ctrl = XEN_CTRL_BYTES * (d->pairs && d->pairs <= XEN_PAIRS_MAX ? d->pairs : 1);
-	return xen_pages(d->size, ctrl);
-}
-
 /* Both tables must hold this device beside those that are there. */
 static int check_room(struct attach *a, const struct xen_dev *devs, unsigned int nr)
 {
-	uint64_t granted = pages_of(&a->dev), mapped = granted, can;
+	uint64_t granted = xen_dev_pages(&a->dev), mapped = granted, can;
+	struct xen_tables others;
 	char need[SIZE_TEXT], limit[SIZE_TEXT];
 	unsigned int i;
 
@@ -155,9 +163,13 @@ static int check_room(struct attach *a, const struct xen_dev *devs, unsigned int
 		return EXIT_OK;
 	for (i = 0; i < nr; i++) {
 		if (devs[i].backend == a->dev.backend && devs[i].has_backend)
-			granted += pages_of(&devs[i]);
-		if (devs[i].frontend == a->dev.frontend && devs[i].has_backend)
-			mapped += pages_of(&devs[i]);
+			granted += xen_dev_pages(&devs[i]);
+		/* A domain with devices of its own can write any guest's number there. */
+		if (devs[i].frontend != a->dev.frontend || !devs[i].has_backend ||
+		    !devs[i].has_frontend)
+			continue;
+		xen_limits_of(&a->limits, devs[i].backend, &others);
+		mapped += xen_dev_mapped(&devs[i], &others);
 	}
 	can = xen_grant_pages(&a->granting);
 	if (granted > can)
@@ -172,11 +184,29 @@ static int check_room(struct attach *a, const struct xen_dev *devs, unsigned int
 	return EXIT_OK;
 }
 
+/* The guest still has it, the domain that it got it from is gone. */
+static bool left_over(const struct attach *a, const struct xen_domains *all,
+		      const struct xen_dev *d)
+{
+	return d->frontend == a->dev.frontend && d->has_frontend && !d->has_backend &&
+	       d->backend != UINT32_MAX &&
+	       !xen_domain_by_id(all, d->backend) && (a->any_nr || d->nr == a->dev.nr) &&
+	       (!a->args->mac || !d->mac[0] || !strcasecmp(a->args->mac, d->mac));
+}
+
 static int check_free(struct attach *a, const struct xen_domains *all,
 		      const struct xen_dev *devs, unsigned int nr)
 {
 	unsigned int i;
 
+	a->again = false;
+	for (i = 0; i < nr && !a->again; i++)
+		a->again = left_over(a, all, &devs[i]);
+	if (a->again) {
+		a->dev.nr = devs[i - 1].nr;
+		a->dev.frontend_state = devs[i - 1].frontend_state;
+		goto name;
+	}
 	if (a->any_nr)
 		a->dev.nr = 0;
 again:
@@ -189,6 +219,7 @@ again:
 		a->dev.nr++;
 		goto again;
 	}
+name:
 	for (i = 0; i < nr; i++) {
 		/* What a guest that is gone has left goes away by itself. */
 		if (devs[i].backend == a->dev.backend && !strcmp(devs[i].name, a->name) &&
@@ -226,6 +257,15 @@ static int backend_folders(struct store *s, const struct xen_dev *d, const char 
 	return status;
 }
 
+/*
+ * Newer kernels take Initialising in the folder of a device that they have in use for
+ * another device: what is handed over is Closed, unless nobody there has ever looked at it.
+ */
+static const char *first_state(const struct attach *a)
+{
+	return a->again && a->dev.frontend_state > 1 ? "6" : "1";
+}
+
 static int write_nodes(struct store *s, const struct attach *a)
 {
 	char be[XEN_PATH], fe[XEN_PATH];
@@ -235,6 +275,9 @@ static int write_nodes(struct store *s, const struct attach *a)
 	xen_backend_path(be, d);
 	xen_frontend_path(fe, d);
 	bad = backend_folders(s, d, be);
+	/* what is in it is open to the domain that is gone, and not to the new one */
+	if (!bad && a->again)
+		bad = store_remove(s, fe);
 	if (!bad)
 		bad = store_folder(s, fe, d->frontend, d->backend);
 	if (!bad)
@@ -262,7 +305,7 @@ static int write_nodes(struct store *s, const struct attach *a)
 	if (!bad)
 		bad = store_write(s, be, "state", "1");
 	if (!bad)
-		bad = store_write(s, fe, "state", "1");
+		bad = store_write(s, fe, "state", first_state(a));
 	return bad;
 }
 
@@ -295,7 +338,6 @@ static int change(struct store *s, void *arg)
 static int ask_limits(struct store *s, struct attach *a)
 {
 	struct xen_domains all = { 0 };
-	struct xen_limits limits;
 	int status;
 
 	status = store_domains(s, &all);
@@ -304,11 +346,10 @@ static int ask_limits(struct store *s, struct attach *a)
 	free(all.domain);
 	if (status)
 		return status;
-	a->limits_known = xen_limits_open(&limits);
+	a->limits_known = xen_limits_open(&a->limits);
 	if (a->limits_known) {
-		xen_limits_of(&limits, a->dev.backend, &a->granting);
-		xen_limits_of(&limits, a->dev.frontend, &a->mapping);
-		xen_limits_close(&limits);
+		xen_limits_of(&a->limits, a->dev.backend, &a->granting);
+		xen_limits_of(&a->limits, a->dev.frontend, &a->mapping);
 	}
 	return EXIT_OK;
 }
@@ -337,6 +378,8 @@ int xen_attach(const struct xen_args *args)
 		json_number(o, "device", a.dev.nr);
 		json_print(o);
 	}
+	if (a.limits_known)
+		xen_limits_close(&a.limits);
 	store_close(&s);
 	return status;
 }

@@ -13,17 +13,15 @@
 #define STATE_CLOSING	"5"
 #define STATE_CLOSED	6
 
-static int choose(struct store *s, const struct xen_args *args, struct xen_dev *dev)
+static int choose(struct store *s, const struct xen_args *args, uint64_t n,
+		  struct xen_dev *dev)
 {
 	uint32_t backend = 0, frontend = 0;
 	struct xen_domains all = { 0 };
 	struct xen_dev *devs = NULL;
 	unsigned int i, nr, found = 0;
-	uint64_t n = 0;
 	int status;
 
-	if (args->device && !xen_number(args->device, 0xffffff, &n))
-		return fail(EXIT_USAGE, "device '%s' must be a number", args->device);
 	status = store_domains(s, &all);
 	/* By its id also a domain that is gone: something of it may be left. */
 	if (!status)
@@ -118,15 +116,36 @@ static int wait_for_backend(struct store *s, const struct xen_dev *dev, uint32_t
 	return EXIT_OK;
 }
 
+/*
+ * Does the guest's folder belong to the device of another backend? It may have been handed
+ * over meanwhile, or never was of this one, which can make any folder of its own.
+ */
+static bool other_backend(struct store *s, const struct xen_dev *dev)
+{
+	struct xen_dev other = *dev;
+	char path[XEN_PATH];
+	uint64_t id;
+
+	xen_frontend_path(path, dev);
+	id = store_number(s, path, "backend-id", dev->backend);
+	if (id == dev->backend || id > XEN_DOMID_MAX)
+		return false;
+	/* The guest may name whom it likes: it takes both of them. */
+	other.backend = id;
+	xen_backend_path(path, &other);
+	return store_exists(s, path);
+}
+
 /* The folders, and those above that nothing else is in. */
 static int clear(struct store *s, void *arg)
 {
 	const struct xen_dev *dev = arg;
+	int status = EXIT_OK;
 	char path[XEN_PATH];
-	int status;
 
 	xen_frontend_path(path, dev);
-	status = store_remove(s, path);
+	if (!other_backend(s, dev))
+		status = store_remove(s, path);
 	snprintf(path, sizeof(path), "/local/domain/%u/device/sluice", dev->frontend);
 	if (!status)
 		status = store_remove_empty(s, path);
@@ -145,9 +164,12 @@ int xen_detach(const struct xen_args *args)
 	uint32_t timeout_ms = 10000;
 	const char *wrong = NULL;
 	struct xen_dev dev;
+	uint64_t n = 0;
 	struct store s;
 	int status;
 
+	if (args->device && !xen_number(args->device, 0xffffff, &n))
+		return fail(EXIT_USAGE, "device '%s' must be a number", args->device);
 	if (args->timeout)
 		wrong = time_parse(args->timeout, &timeout_ms);
 	if (wrong)
@@ -155,7 +177,7 @@ int xen_detach(const struct xen_args *args)
 	status = store_open(&s);
 	if (status)
 		return status;
-	status = choose(&s, args, &dev);
+	status = choose(&s, args, n, &dev);
 	if (!status)
 		status = store_change(&s, ask, &dev);
 	if (!status && !args->force)

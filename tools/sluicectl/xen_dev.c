@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "sluicectl.h"
+#include "xen.h"
+#include "xen_limits.h"
 #include "xen_store.h"
 
 struct list {
@@ -43,6 +45,27 @@ static struct xen_dev *list_find(const struct list *list, uint32_t backend, uint
 	return NULL;
 }
 
+uint64_t xen_dev_pages(const struct xen_dev *d)
+{
+	uint64_t ctrl = d->ctrl_bytes, data = d->shared ? d->shared : d->size;
+
+	if (!ctrl)
+		ctrl = XEN_CTRL_BYTES * (d->pairs && d->pairs <= XEN_PAIRS_MAX ? d->pairs : 1);
+	/* The driver domain writes what it likes; more than this no kernel offers or maps. */
+	if (ctrl > XEN_CTRL_MAX)
+		ctrl = XEN_CTRL_MAX;
+	if (data > XEN_WINDOW_BYTES)
+		data = XEN_WINDOW_BYTES;
+	return xen_pages(data, ctrl);
+}
+
+uint64_t xen_dev_mapped(const struct xen_dev *d, const struct xen_tables *granting)
+{
+	uint64_t pages = xen_dev_pages(d), can = xen_grant_pages(granting);
+
+	return pages < can ? pages : can;
+}
+
 static void read_backend(struct store *s, struct xen_dev *d)
 {
 	char path[XEN_PATH];
@@ -52,8 +75,12 @@ static void read_backend(struct store *s, struct xen_dev *d)
 	store_text(s, path, "name", d->name);
 	store_text(s, path, "mac", d->mac);
 	store_text(s, path, "error", d->error);
-	d->size = store_number(s, path, "size", 0);
+	d->shared = store_number(s, path, "shared-bytes", 0);
 	d->max_size = store_number(s, path, "max-size", 0);
+	d->size = XEN_DEFAULT_SIZE;
+	if (d->max_size && d->max_size < d->size)
+		d->size = d->max_size;
+	d->size = store_number(s, path, "size", d->size);
 	d->ctrl_bytes = store_number(s, path, "ctrl-bytes", 0);
 	d->pairs = store_number(s, path, "pairs", 1);
 	d->backend_state = store_number(s, path, "state", 0);
@@ -66,6 +93,8 @@ static void read_frontend(struct store *s, struct xen_dev *d)
 	xen_frontend_path(path, d);
 	d->has_frontend = true;
 	d->frontend_state = store_number(s, path, "state", 0);
+	if (!d->mac[0])
+		store_text(s, path, "mac", d->mac);
 	if (store_text(s, path, "error", error) && !d->error[0])
 		memcpy(d->error, error, sizeof(error));
 }

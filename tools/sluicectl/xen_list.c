@@ -38,12 +38,26 @@ static const char *problem(const struct xen_domains *all, const struct xen_dev *
 {
 	if (d->error[0])
 		return d->error;
+	if (!d->has_backend && d->backend != UINT32_MAX && !xen_domain_by_id(all, d->backend))
+		return "the backend is gone: attach it to another one, or detach it";
 	if (!d->has_backend)
 		return "no folder of the backend: detach it";
 	if (!xen_domain_by_id(all, d->frontend))
 		return "the guest is gone";
 	if (!d->has_frontend)
 		return "no folder of the frontend: detach it";
+	return "";
+}
+
+/* Whose turn it is: mostly a module that nobody has loaded. For people only. */
+static const char *hint(const struct xen_dev *d)
+{
+	if (d->backend_state == 1)
+		return "waits for sluice_xen and sluice_back in the driver domain";
+	if (d->backend_state == 6)
+		return "closed by the driver domain: load sluice_xen there, or detach";
+	if (d->backend_state == 2 && (d->frontend_state == 1 || d->frontend_state == 6))
+		return "waits for sluice_xen and sluice_front in the guest";
 	return "";
 }
 
@@ -68,6 +82,7 @@ static struct json_object *json_dev(const struct xen_domains *all, const struct 
 	if (d->has_backend) {
 		json_number(o, "pairs", d->pairs);
 		json_number(o, "size_bytes", d->size);
+		json_number(o, "shared_bytes", d->shared);
 		json_number(o, "max_bytes", d->max_size ? d->max_size : XEN_MAX_SIZE);
 		json_number(o, "control_bytes", d->ctrl_bytes);
 	}
@@ -80,15 +95,20 @@ static struct json_object *json_dev(const struct xen_domains *all, const struct 
 
 static void print_dev(const struct xen_domains *all, const struct xen_dev *d)
 {
-	char max[SIZE_TEXT], b[16], f[16], bs[16], fs[16];
+	char shared[SIZE_TEXT], max[SIZE_TEXT], b[16], f[16], bs[16], fs[16];
+	const char *text = problem(all, d);
 
-	printf("%-16s %-14s %-14s %3u %7s %-17s %s/%s%s%s\n", d->name[0] ? d->name : "-",
+	if (!text[0])
+		text = hint(d);
+
+	printf("%-16s %-14s %-14s %3u %7s %7s %-17s %s/%s%s%s\n", d->name[0] ? d->name : "-",
 	       domain_text(all, d->backend, b), domain_text(all, d->frontend, f), d->nr,
-	       size_format(d->max_size ? d->max_size : XEN_MAX_SIZE, max),
+	       d->has_backend ? size_format(d->shared, shared) : "-",
+	       d->has_backend ? size_format(d->max_size ? d->max_size : XEN_MAX_SIZE, max) : "-",
 	       d->mac[0] ? d->mac : "-",
 	       enum_text(state_name(d->backend_state), d->backend_state, bs),
 	       enum_text(state_name(d->frontend_state), d->frontend_state, fs),
-	       problem(all, d)[0] ? "  " : "", problem(all, d));
+	       text[0] ? "  " : "", text);
 }
 
 int xen_list(const struct xen_args *args)
@@ -113,8 +133,8 @@ int xen_list(const struct xen_args *args)
 			json_append(array, json_dev(&all, &devs[i]));
 		json_print(array);
 	} else if (!status) {
-		printf("%-16s %-14s %-14s %3s %7s %-17s %s\n", "DESTINATION", "BACKEND",
-		       "FRONTEND", "DEV", "MAX", "MAC", "STATE backend/frontend");
+		printf("%-16s %-14s %-14s %3s %7s %7s %-17s %s\n", "DESTINATION", "BACKEND",
+		       "FRONTEND", "DEV", "SHARED", "MAX", "MAC", "STATE backend/frontend");
 		for (i = 0; i < nr; i++)
 			print_dev(&all, &devs[i]);
 	}

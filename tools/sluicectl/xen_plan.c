@@ -25,17 +25,27 @@ struct table {
 	unsigned int nr;
 };
 
-static void add_device(struct table *t, const struct xen_dev *d)
+static struct row *row_of(const struct table *t, uint32_t id)
 {
-	uint64_t pages = xen_pages(d->size, d->ctrl_bytes ? d->ctrl_bytes : XEN_CTRL_BYTES);
 	unsigned int i;
 
-	for (i = 0; i < t->nr; i++) {
-		if (t->row[i].domain->id == d->backend && d->has_backend)
-			t->row[i].granted += pages;
-		if (t->row[i].domain->id == d->frontend && d->has_backend)
-			t->row[i].mapped += pages;
-	}
+	for (i = 0; i < t->nr; i++)
+		if (t->row[i].domain->id == id)
+			return &t->row[i];
+	return NULL;
+}
+
+static void add_device(struct table *t, const struct xen_dev *d)
+{
+	struct row *backend = row_of(t, d->backend);
+	struct row *frontend = row_of(t, d->frontend);
+
+	if (!d->has_backend || !backend)
+		return;
+	backend->granted += xen_dev_pages(d);
+	/* A domain with devices of its own can write any guest's number there. */
+	if (d->has_frontend && frontend)
+		frontend->mapped += xen_dev_mapped(d, &backend->tables);
 }
 
 static uint64_t left(uint64_t can, uint64_t taken)

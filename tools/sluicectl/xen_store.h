@@ -41,7 +41,8 @@ struct xen_dev {
 	char name[XEN_TEXT];	/* empty: as the backend likes */
 	char mac[XEN_TEXT];
 	char error[XEN_TEXT];	/* what either side complains about */
-	uint64_t size;
+	uint64_t size;		/* to begin with */
+	uint64_t shared;	/* now, 0 if nothing is or nobody says */
 	uint64_t max_size;	/* 0: not said */
 	uint64_t ctrl_bytes;	/* 0 until the backend has offered a control segment */
 	uint32_t pairs;
@@ -52,6 +53,15 @@ struct xen_dev {
 /* The paths of a device's folders. */
 void xen_backend_path(char to[XEN_PATH], const struct xen_dev *dev);
 void xen_frontend_path(char to[XEN_PATH], const struct xen_dev *dev);
+
+/* What it takes of the tables: what is shared, or what it begins with before that. */
+uint64_t xen_dev_pages(const struct xen_dev *dev);
+/*
+ * The same of the guest's table: what its driver domain says counts up to what Xen lets that one
+ * grant. It could take the guest's whole table otherwise, and with it the devices of others.
+ */
+struct xen_tables;
+uint64_t xen_dev_mapped(const struct xen_dev *dev, const struct xen_tables *granting);
 
 /* Exit status after telling what is wrong. */
 int store_open(struct store *s);
