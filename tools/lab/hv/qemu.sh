@@ -106,7 +106,7 @@ hv_vm_start() {
 	mapfile -t args < <(qemu_common_args "$v" "$lab_accel" && qemu_linux_args "$v")
 	# Two emulated processors although one would do: with one, QEMU emulates atomic
 	# operations in a way that does not hold between two QEMU processes.
-	[[ $role == client ]] || args+=(-smp 2 -m "$(hv_vm_memory "$role")")
+	[[ $role == client ]] || args+=(-smp 2 -m "$(qemu_memory "$(hv_vm_memory "$role")" "$v")")
 	case $role in
 	client) mapfile -t -O ${#args[@]} args < <(qemu_client_args) ;;
 	driver)
@@ -122,6 +122,11 @@ hv_vm_start() {
 
 hv_vm_alive() {
 	process_alive "$lab_dir/$1/pid"
+}
+
+# A VM of QEMU is gone when its process is.
+hv_look() {
+	:
 }
 
 hv_vm_stop() {

@@ -161,14 +161,19 @@ hv_domain_config() {
 		on_poweroff = "destroy"
 		on_reboot = "destroy"
 		on_crash = "destroy"
+		tsc_mode = "native"
 	END
-	[[ $type != pvh ]] || printf 'tsc_mode = "native"\n'
 	[[ $role != driver ]] || printf 'driver_domain = 1\npci = [ "%s" ]\n' "$hv_nic_slot"
 	printf '%s' "$lab_xl_config"
 }
 
 hv_backend() {
 	[[ $lab_driver_domain == dom0 ]] && echo 0 || echo driver
+}
+
+hv_create() {
+	tar -C "$lab_dir/$1" -cf - overlay.cpio domain.cfg |
+		vm_exec "$(hv_dom0)" /sbin/domain create "$1" "$(lab_vm_option kernel "$1")"
 }
 
 hv_start_domu() {
@@ -181,20 +186,22 @@ hv_start_domu() {
 		[[ $d == "$v" ]] || ! vm_alive "$d" || wait_for 300 vm_ready "$d" || true
 	done
 	hv_domain_config "$v" >"$dir/domain.cfg"
-	tar -C "$dir" -cf - overlay.cpio domain.cfg |
-		vm_exec "$(hv_dom0)" /sbin/domain create "$v" "$(lab_vm_option kernel "$v")" ||
-		die "domain '$v' does not start; $dir/domain.cfg, $lab_dir/$(hv_dom0)/console.log"
+	# Once more, as a machine that stands still uses up those 10 s, too.
+	hv_create "$v" || {
+		say "domain '$v' does not start: once more"
+		vm_exec "$(hv_dom0)" /sbin/domain destroy "$v" </dev/null
+		hv_create "$v"
+	} || die "domain '$v' does not start; $dir/domain.cfg, $lab_dir/$(hv_dom0)/console.log"
 	vm_ssh_config "$v" "$(qemu_ssh_port "$(hv_dom0)" "$(vm_mgmt_addr "$v")")"
 	touch "$dir/started"
 	hv_attach_all "$v"
 }
 
 # What a toolstack does for our device once both domains are there. A driver domain
-# that was started anew is another domain: what the guest had from the old one goes.
+# that was started anew is another domain: the guest's device is handed over to it.
 hv_attach() {
 	local v=$1 bytes
 	bytes=$(($(number_of_bytes "$lab_window") - (2 << 20)))
-	vm_exec "$(hv_dom0)" sluicectl xen detach --frontend "$v" --force </dev/null >/dev/null 2>&1 || true
 	vm_exec "$(hv_dom0)" sluicectl xen attach --backend "$(hv_backend)" --frontend "$v" \
 		--mac "$(vm_mac "$v")" --max-size $bytes --pairs "$lab_pairs" </dev/null ||
 		die "sluicectl xen attach of '$v' failed"
@@ -232,6 +239,22 @@ hv_vm_alive() {
 		return
 	}
 	[[ -f $lab_dir/$1/started ]] && process_alive "$lab_dir/$(hv_dom0)/pid"
+}
+
+# Asks Xen: a domain that crashed, or that somebody destroyed in dom0, was started no more.
+hv_look() {
+	local v there
+
+	process_alive "$lab_dir/$(hv_dom0)/pid" || return 0
+	there=$(timeout 30 "${BASH_SOURCE[0]%/hv/*}/sluice-lab" exec --name "$lab_name" \
+		"$(hv_dom0)" -- xl list </dev/null) || return 0
+	for v in $(hv_domains); do
+		[[ -f $lab_dir/$v/started ]] || continue
+		grep -q "^$v " <<<"$there" || {
+			vm_hangup "$v"
+			rm -f "$lab_dir/$v/started"
+		}
+	done
 }
 
 hv_vm_stop() {

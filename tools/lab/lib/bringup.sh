@@ -57,6 +57,11 @@ lab_has_carrier() {
 	[[ $(vm_exec "$1" cat "/sys/class/net/$2/carrier" </dev/null 2>/dev/null) == 1 ]]
 }
 
+# shellcheck disable=SC2317 # called by wait_for
+lab_reaches() { # lab_reaches ADDRESS: the client does
+	vm_exec client ping -q -c 1 -W 1 "$1" </dev/null >/dev/null 2>&1
+}
+
 lab_wait_carrier() {
 	wait_for 90 lab_has_carrier "$1" "$2" && return
 	vm_exec "$1" sh -c 'ip -br link; dmesg | grep -i sluice | tail' </dev/null >&2 || true
@@ -71,7 +76,7 @@ lab_wait_stock() {
 	for ((g = 1; g <= lab_guests; g++)); do
 		vm_alive guest$g || continue
 		lab_wait_carrier guest$g stock0
-		vm_exec client ping -q -c 1 -w 20 "$(vm_stock_addr guest$g)" </dev/null >/dev/null ||
+		wait_for 20 lab_reaches "$(vm_stock_addr guest$g)" ||
 			die "client does not reach stock0 of guest$g ($(vm_stock_addr guest$g))"
 	done
 }
@@ -99,7 +104,7 @@ lab_wait_network() {
 	done
 	vm_alive client || return 0
 	for v in driver $guests; do
-		vm_exec client ping -q -c 1 -w 20 "$(vm_addr4 "$v")" </dev/null >/dev/null ||
+		wait_for 20 lab_reaches "$(vm_addr4 "$v")" ||
 			die "client does not reach $v ($(vm_addr4 "$v"))"
 	done
 }

@@ -20,14 +20,26 @@ die() {
 	exit 1
 }
 
-# wait_for SECONDS COMMAND... - until COMMAND succeeds, asked ten times a second.
-# The clock is SECONDS of bash: no fork, no jump when somebody sets the time.
+# wait_for SECONDS COMMAND... - until COMMAND succeeds, for that long on a machine of the usual
+# speed: times SLUICE_PATIENCE. For what must come. It is asked ten times at least: when
+# the machine stood still meanwhile, what is waited for did so, too.
 wait_for() {
-	local deadline=$((SECONDS + $1))
-	shift
+	ask_until 10 $(($1 * ${SLUICE_PATIENCE:-1})) "${@:2}"
+}
+
+# within SECONDS COMMAND... - does COMMAND succeed in that time?
+within() {
+	ask_until 1 "$@"
+}
+
+# ask_until TIMES SECONDS COMMAND... - ten times a second, until both are used up. The clock is
+# SECONDS of bash: no fork, no jump when somebody sets the time.
+ask_until() {
+	local times=$1 deadline=$((SECONDS + $2)) asked=0
+	shift 2
 
 	until "$@"; do
-		((SECONDS < deadline)) || return 1
+		((++asked < times || SECONDS < deadline)) || return 1
 		sleep 0.1
 	done
 }

@@ -96,14 +96,22 @@ qemu_cpu() {
 	echo "$cpu"
 }
 
+# qemu_memory MIB VM - what it gets: KASAN's shadow and quarantine and the notes of kmemleak
+# take more than all the rest
+qemu_memory() {
+	[[ $(lab_vm_option kernel "$2") == debug ]] && echo 1280 || echo "$1"
+}
+
 # A kernel of the lab with the image and the files of this VM.
 qemu_linux_args() { # qemu_linux_args VM
-	local kernel dir=$lab_dir/$1
+	local kernel dir=$lab_dir/$1 more=
 	kernel=$(lab_vm_option kernel "$1")
+	# Each report of KASAN counts, not only the first.
+	[[ $kernel != debug ]] || more=kasan_multi_shot
 	cat "$sluice_build/kernels/$kernel/base.cpio" "$dir/overlay.cpio" >"$dir/initrd.cpio"
 	printf '%s\n' -cpu "$(qemu_cpu)" -kernel "$sluice_build/kernels/$kernel/vmlinux" \
 		-initrd "$dir/initrd.cpio" \
-		-append "console=ttyS0 no_timer_check $qemu_cmdline ${lab_cmdline:-}" \
+		-append "console=ttyS0 no_timer_check $qemu_cmdline $more ${lab_cmdline:-}" \
 		-netdev "user,id=mgmt,restrict=on,hostfwd=tcp:127.0.0.1:0-$(vm_mgmt_addr "$1"):22" \
 		-device "virtio-net-pci,netdev=mgmt,mac=$(vm_mgmt_mac "$1"),romfile="
 }
@@ -111,7 +119,7 @@ qemu_linux_args() { # qemu_linux_args VM
 # The outside client listens on the wire and the driver domain connects, so the
 # driver domain can come late and can reboot.
 qemu_client_args() {
-	printf '%s\n' -smp 1 -m 448 \
+	printf '%s\n' -smp 1 -m "$(qemu_memory 448 client)" \
 		-netdev "stream,id=wire,server=on,addr.type=unix,addr.path=$lab_run/wire.sock" \
 		-device "$lab_nic,netdev=wire,mac=$(vm_mac client),romfile="
 }
@@ -163,7 +171,7 @@ qemu_qmp() {
 	shift
 	{
 		printf '%s\n' '{"execute":"qmp_capabilities"}' "$@"
-	} | socat -t 2 -T 20 - "UNIX-CONNECT:$lab_run/$v.qmp" 2>/dev/null
+	} | socat -t 20 -T 60 - "UNIX-CONNECT:$lab_run/$v.qmp" 2>/dev/null
 }
 
 # qemu_ssh_port VM [ADDRESS] - the port of this machine that leads to the VM, or to

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Commands and files in a VM, over ssh with one kept connection per VM. What a
-# VM is called, where its files are and who may log in; nothing of how it is run.
+# Commands and files in a VM, over ssh with kept connections. What a VM is called,
+# where its files are and who may log in; nothing of how it is run.
 # shellcheck disable=SC2154 # lab_* are sluice-lab's
 
 # Places of a VM in the management network and on the wire.
@@ -115,30 +115,54 @@ vm_ssh_config() {
 		ServerAliveInterval 15
 		ServerAliveCountMax 8
 		LogLevel ERROR
-		ControlPath $lab_run/$1.ssh
 		ControlPersist yes
 	END
 }
 
-# The kept connection is made apart from any command, so that the process that stays
-# behind holds nobody's pipes and locks; one at a time, or a second one would stay
-# for ever.
-vm_connect() {
-	local v=$1
+# A kept connection is made apart from any command, so that the process that stays
+# behind holds nobody's pipes and locks. One at a time: dropbear talks to five strangers
+# at most.
+vm_connect() { # vm_connect VM PLACE
+	local config=$lab_dir/$1/ssh_config
+	if [[ ! -e $2.busy ]]; then
+		ssh -F "$config" -S "$2" -O check "$1" >/dev/null 2>&1 && return
+	elif [[ -S $2 ]]; then
+		ssh -F "$config" -S "$2" -O exit "$1" >/dev/null 2>&1 || true
+	fi
+	rm -f "$2" "$2.busy"
 	(
-		flock 8
-		ssh -F "$lab_dir/$v/ssh_config" -O check "$v" >/dev/null 2>&1 && exit
-		rm -f "$lab_run/$v.ssh"
-		ssh -F "$lab_dir/$v/ssh_config" -M -n -N -f "$v" </dev/null >/dev/null \
-			2>>"$lab_dir/$v/ssh.log" 8>&- 9>&-
-	) 8>"$lab_run/$v.lock"
+		flock 7
+		# twice: ssh's ConnectTimeout is over at once where the machine stood still
+		for _ in 1 2; do
+			ssh -F "$config" -S "$2" -M -n -N -f "$1" </dev/null >/dev/null \
+				2>>"$lab_dir/$1/ssh.log" 7>&- 8>&- 9>&- && break
+		done
+	) 7>"$lab_run/$1.connect"
 }
 
+# vm_ssh VM ARGUMENT... - over a connection that nobody else uses. A connection carries one
+# command at a time: where one command ends while another is between "open" and "exec",
+# dropbear before 2024.86 closes the other one, or itself when that goes on. A
+# command that was killed here may still end there, so its connection is not used again.
 vm_ssh() {
-	local v=$1
+	local v=$1 n=1 place status=0
 	shift
-	vm_connect "$v" || return 255
-	ssh -F "$lab_dir/$v/ssh_config" "$@"
+	[[ -d $lab_run ]] || return 255
+	# The lock goes to ssh as well: who ends this shell has not ended the command.
+	for (( ; ; n++)); do
+		place=$lab_run/$v.ssh$n
+		exec 8>"$place.lock"
+		! flock -n 8 || break
+	done
+	if vm_connect "$v" "$place"; then
+		: >"$place.busy"
+		ssh -F "$lab_dir/$v/ssh_config" -S "$place" "$@" || status=$?
+		((status >= 128)) || rm -f "$place.busy"
+	else
+		status=255
+	fi
+	exec 8>&-
+	return "$status"
 }
 
 # vm_exec VM WORD... - the command's own output, input and exit status; 255 means
@@ -151,9 +175,12 @@ vm_exec() {
 }
 
 vm_hangup() {
-	[[ -S $lab_run/$1.ssh ]] || return 0
-	ssh -F "$lab_dir/$1/ssh_config" -O exit "$1" >/dev/null 2>&1 || true
-	rm -f "$lab_run/$1.ssh"
+	local place
+	for place in "$lab_run/$1".ssh*; do
+		[[ -S $place ]] || continue
+		ssh -F "$lab_dir/$1/ssh_config" -S "$place" -O exit "$1" >/dev/null 2>&1 || true
+		rm -f "$place"
+	done
 }
 
 vm_ready() {
@@ -165,7 +192,7 @@ vm_ready_or_dead() {
 }
 
 vm_answers() { # vm_answers VM SECONDS - within that time, unless it dies before
-	wait_for "$2" vm_ready_or_dead "$1" && vm_alive "$1"
+	within "$2" vm_ready_or_dead "$1" && vm_alive "$1"
 }
 
 vm_give_up() { # vm_give_up VM SECONDS - says why it does not answer, and ends all
