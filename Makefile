@@ -58,7 +58,7 @@ modules_install: modules
 # otherwise build each object a second time.
 lab_cc = $(if $(shell command -v gcc-12),,CC=gcc)
 
-$(addprefix lab-modules-,$(lab_kernels)): lab-modules-%:
+$(addprefix lab-modules-,$(lab_kernels) debug): lab-modules-%:
 	@$(packages) kernel $*
 	@exec 7>$(build)/modules-$*.lock && flock 7 && \
 		$(MAKE) modules KDIR=$(build)/kernels/$*/headers $(lab_cc) W=1
@@ -85,8 +85,12 @@ tools-need:
 		echo "make: the tools need libraries: apt-get install gcc libc6-dev pkg-config libmnl-dev libjson-c-dev" >&2; \
 		exit 1; }
 
+# Labs that come up at the same time both build them, one after the other: a linker would
+# read the object that another's compiler is writing.
 $(addprefix build-,$(tools_with_makefile)): build-%: tools-need
-	@$(MAKE) -C $* O=$(build)/$(notdir $*)
+	@mkdir -p $(build)
+	@exec 7>$(build)/$(notdir $*).lock && flock 7 && \
+		$(MAKE) -C $* O=$(build)/$(notdir $*)
 
 tools_install: tools
 	@set -e; for t in $(tools_with_makefile); do $(MAKE) -C $$t O=$(build)/$$(basename $$t) install; done
@@ -121,6 +125,10 @@ check-lab: setup
 	@$(packages) host check
 	@tests/run selftests lab
 
+check-debug: setup
+	@$(packages) host check
+	@tests/run debug
+
 clean:
 	rm -rf $(build)/modules-* $(addprefix $(build)/,$(notdir $(tools_with_makefile)) check unit fuzz model)
 
@@ -145,9 +153,10 @@ help:
 	@echo
 	@echo 'Test:'
 	@echo '  make check TESTS="unit lab"      only these: checks unit sluicectl regiond fuzz model build'
-	@echo '                                   selftests lab; when named: hostile xen'
+	@echo '                                   selftests lab hostile lifecycle xen'
 	@echo '  make check-unit                  without VMs: unit tests, models, source checks'
 	@echo '  make check-lab                   in VMs: selftests and the lab'
+	@echo '  make check-debug                 selftests on a kernel with KASAN, lockdep, fault injection; an hour'
 	@echo
 	@echo 'Measure:'
 	@echo '  tools/bench/sluice-bench --help  throughput per region size in a lab that is up'
@@ -160,5 +169,5 @@ help:
 	@echo '  tools/lab/sluice-lab --help      the lab by hand; tools/lab/demo --help: DEMO_ARGS'
 
 .PHONY: modules modules_install lab-modules modules-arm64 tools tools-need tools_install install \
-	setup demo demo-xen bench-xen check check-unit check-lab clean distclean help \
-	$(addprefix lab-modules-,$(lab_kernels)) $(addprefix build-,$(tools_with_makefile))
+	setup demo demo-xen bench-xen check check-unit check-lab check-debug clean distclean help \
+	$(addprefix lab-modules-,$(lab_kernels) debug) $(addprefix build-,$(tools_with_makefile))

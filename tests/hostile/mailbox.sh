@@ -20,7 +20,7 @@ punched_more() { # punched_more THAN
 
 # The garbage has to hit between one's write and the other's look: not each does.
 came_and_went_until_said() { # came_and_went_until_said TEXT
-	wait_for 5 said driver "$1" && return
+	within 5 said driver "$1" && return
 	set_size 8M
 	set_size 0
 	return 1
@@ -29,7 +29,7 @@ came_and_went_until_said() { # came_and_went_until_said TEXT
 # While a word is garbage segments come and go.
 mailbox_word() { # mailbox_word set|count WORD BYTES VALUE [TEXT]
 	resized 8M 8388608
-	attack "$1" "$2" "$3" "$4" 60000
+	attack "$1" "$2" "$3" "$4" 180000
 	set_size 0
 	if [[ ${5:-} ]]; then
 		wait_for 50 came_and_went_until_said "$5"

@@ -11,6 +11,7 @@ reach_count() { # reach_count STATISTIC [DESTINATION]
 # And not the other, which would answer for the bridge, whose address it has. Frames that
 # are on the wire meanwhile are lost, so no other guest is watched here.
 bridge_card() { # bridge_card CARD
+	! vm client pidof beside || share_end
 	vm driver sh -c "ip link set nic0 nomaster down; ip link set nic1 nomaster down
 		ip link set $1 up master br0"
 	# What the other card sent last comes in here, from the hub that both are on, and the bridge

@@ -51,6 +51,34 @@ exec_status() {
 	((s == 255))
 }
 
+exec_in_turn() { # exec_in_turn WORD: twelve commands one after the other
+	local i s out
+	for ((i = 1; i <= 12; i++)); do
+		s=0
+		out=$(vm client sh -c "echo $1; exit $i") || s=$?
+		[[ $s == "$i" && $out == "$1" ]] || {
+			echo "$1, command $i: status $s, '$out'"
+			return 1
+		}
+	done
+}
+
+# Short ones, so that many end while others begin; and one whose user goes away.
+exec_at_once() {
+	local word pid failed=0 pids=()
+	"$lab" exec --name "$lab_name" client -- sleep 2 &
+	pid=$!
+	for word in a b c d e f; do
+		exec_in_turn $word &
+		pids+=($!)
+	done
+	kill $pid
+	for pid in "${pids[@]}"; do
+		wait "$pid" || failed=1
+	done
+	((!failed))
+}
+
 push_pull() {
 	local dir
 	dir=$(mktemp -d)
@@ -97,8 +125,9 @@ bad_options() {
 	local words
 	for words in "--guests 0" "--guests x" "--window 63M" "--window 1G2" "--driver foo" \
 		"--kernel 5.4" "--nic ne2000" "--size -3" "--kernel guest9=6.1" "--frob 1" "--pairs 9" \
-		"--size 3M" "--size 64M" "--hv kvm" "--xen 4.16" "--type hvm" \
-		"--driver-domain guest1" "--stock" "--hv xen --solo" "--boot-timeout 0"; do
+		"--size 3M" "--size 64M" "--hv kvm" "--hv xen --xen 4.16" \
+		"--hv xen --type hvm" "--hv xen --driver-domain guest1" "--stock" "--type pvh" \
+		"--xl a=1" "--hv xen --xl vcpus" "--hv xen --solo" "--boot-timeout 0"; do
 		# shellcheck disable=SC2086 # words
 		if "$lab" up --name "$lab_name-bad" $words; then
 			echo "up $words was accepted"
@@ -138,7 +167,7 @@ hung_boot_is_repeated() {
 	lab_name+=-hung # here and in what ends this shell
 	trap '"$lab" down --name "$lab_name"' EXIT
 	rm -f "$dir"/client/{pid,ssh_config,console.hung}
-	"$lab" up --name "$lab_name" --bare --vms client --boot-timeout 45 2>"$up" &
+	"$lab" up --name "$lab_name" --bare --vms client --boot-timeout 90 2>"$up" &
 	pid=$!
 	wait_for 120 booting_or_over $pid "$dir/client/ssh_config"
 	kill -STOP "$(cut -d ' ' -f 1 "$dir/client/pid")"
@@ -172,6 +201,7 @@ own_qemu_scenario() {
 lab_scenario() {
 	test_case "$1: exec passes words, input, output and errors" exec_passes_everything
 	test_case "$1: exec returns the command's status" exec_status
+	test_case "$1: six commands at a time in one VM, each with its own status" exec_at_once
 	test_case "$1: push and pull of files and folders" push_pull
 	test_case "$1: a pushed program runs with its libraries" runs_pushed_program
 	test_case "$1: console shows the log" console_has_log

@@ -76,10 +76,10 @@ sends_tcp() { # sends_tcp FROM TO BYTES
 	vm "$from" sh -c "head -c $3 /dev/urandom >/tmp/out"
 	# one that a failed test left, and nobody else's
 	vm "$to" sh -c 'kill "$(cat /tmp/in.pid 2>/dev/null)" 2>/dev/null; rm -f /tmp/in; echo $$ >/tmp/in.pid
-		exec timeout 120 socat -u TCP-LISTEN:5555,reuseaddr CREATE:/tmp/in' &
+		exec timeout 400 socat -u TCP-LISTEN:5555,reuseaddr CREATE:/tmp/in' &
 	server=$!
 	wait_for 20 listens "$to" t 5555
-	vm "$from" timeout 120 socat -u OPEN:/tmp/out "TCP:$(addr4 "$to"):5555"
+	vm "$from" timeout 400 socat -u OPEN:/tmp/out "TCP:$(addr4 "$to"):5555"
 	wait $server
 	same_sum "$from" /tmp/out "$to" /tmp/in
 	vm "$from" rm /tmp/out
@@ -90,7 +90,7 @@ sends_tcp() { # sends_tcp FROM TO BYTES
 sends_udp() { # sends_udp FROM TO COUNT BYTES PER_SECOND [ADDRESS]
 	local from=$1 to=$2 count=$3 bytes=$4 rate=$5 addr=${6:-} server
 	vm "$to" sh -c 'killall udpcheck 2>/dev/null; true'
-	vm "$to" udpcheck recv 6000 $((30 + 2 * count / rate)) &
+	vm "$to" udpcheck recv 6000 $((120 + 2 * count / rate)) &
 	server=$!
 	wait_for 20 listens "$to" u 6000
 	vm "$from" udpcheck send "${addr:-$(addr4 "$to")}" 6000 "$count" "$bytes" "$rate"
@@ -107,7 +107,7 @@ iperf() {
 	local from=$1 to=$2
 	shift 2
 	iperf_server "$to" >&2
-	vm "$from" timeout 120 iperf3 -J -c "$(addr4 "$to")" "$@"
+	vm "$from" timeout 400 iperf3 -J -c "$(addr4 "$to")" "$@"
 }
 
 mbits_of() {

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Emptying a region for who must unmap it, and a size that looks after itself.
+# Emptying a region for who must unmap it, a size that looks after itself, and a host that
+# stands still.
+# shellcheck disable=SC2154 # sluice_build and lab_name are run's
 
 # Under load: nothing is lost, the host has all memory back but for the control segment,
 # and a reload of the guest's driver does not fill it again.
@@ -51,7 +53,31 @@ sized_by_itself() {
 	plugged_is 8388608
 }
 
+received_above() { # received_above VM FRAMES
+	(($(vm "$1" cat /sys/class/net/sl0/statistics/rx_packets) > $2))
+}
+
+# The host is suspended, or without time for any of them: longer than peer_timeout_ms, all
+# at once. Nobody takes anybody for dead, and nothing that was under way is lost.
+all_stand_still() {
+	local sessions frames load pids
+	mapfile -t pids < <(cat "$sluice_build/lab/$lab_name"/*/pid \
+		"$sluice_build/lab/$lab_name/regiond.pid" | cut -d' ' -f1)
+	sessions=$(dest guest1 .session_count)
+	frames=$(vm guest1 cat /sys/class/net/sl0/statistics/rx_packets)
+	sends_udp client guest1 2000 1400 200 &
+	load=$!
+	wait_for 20 received_above guest1 $((frames + 100))
+	kill -STOP "${pids[@]}"
+	sleep 9
+	kill -CONT "${pids[@]}"
+	wait $load
+	echo "sessions: $sessions before, $(dest guest1 .session_count) after"
+	[[ $(dest guest1 .session_count) == "$sessions" ]]
+}
+
 life_scenario() { # life_scenario KERNEL
 	test_case "$1: quiesce gives everything back, resume fills the region again" quiesced_and_resumed
 	test_case "$1: the region grows with a burst and shrinks after it" sized_by_itself
+	test_case "$1: all stand still for longer than a peer may, and nothing is lost" all_stand_still
 }

@@ -41,8 +41,8 @@ traffic_scenario() {
 	test_case "$1: guest1 and guest2 ping each other" pings guest1 guest2
 	test_case "$1: 8 MB over TCP, guest1 to guest2, same md5" sends_tcp guest1 guest2 8000000
 	test_case "$1: 8 MB over TCP, guest2 to guest1, same md5" sends_tcp guest2 guest1 8000000
-	test_case "$1: iperf3, guest1 to client" iperf_moves guest1 client -t 3
-	test_case "$1: iperf3, client to guest1, two streams" iperf_moves guest1 client -R -P 2 -t 3
+	test_case "$1: iperf3, guest1 to client" iperf_moves guest1 client -n 20M
+	test_case "$1: iperf3, client to guest1, two streams" iperf_moves guest1 client -R -P 2 -n 20M
 }
 
 stock_scenario() { # guest2 runs the kernel's own virtio_net

@@ -5,8 +5,9 @@
  *	udpcheck recv PORT SECONDS		until a last one comes, or so long
  *	udpcheck send ADDR PORT COUNT BYTES PER_SECOND
  *
- * recv prints "received N lost N wrong N twice N" and fails unless all came, each
- * once, each byte as it was sent. A file over TCP would hide what TCP repaired.
+ * recv prints "received N lost N wrong N twice N gap N ms", the longest time between
+ * two of them, and fails unless all came, each once, each byte as it was sent. A
+ * file over TCP would hide what TCP repaired.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,6 +24,7 @@
 #define MAX_BYTES	65000
 #define MAX_COUNT	10000000u
 #define LAST_REPEATS	20
+#define LATEST_US	50000
 
 struct head {
 	uint32_t nr;		/* big endian, as all here */
@@ -53,11 +55,20 @@ static void fill(unsigned char *to, uint32_t nr, uint32_t count, uint32_t len)
 	memcpy(to, &h, sizeof(h));
 }
 
+static unsigned long now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000ul + now.tv_nsec / 1000;
+}
+
 static int receive(int port, int seconds)
 {
 	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	struct timeval quiet = { .tv_sec = 1 };
 	unsigned long received = 0, wrong = 0, twice = 0;
+	unsigned long at, last = 0, gap = 0;
 	int fd, off = 0, room = 8 << 20;
 	time_t end = time(NULL) + seconds;
 	uint32_t count = 0, nr, len;
@@ -99,6 +110,10 @@ static int receive(int port, int seconds)
 			wrong++;
 			continue;
 		}
+		at = now_us();
+		if (last && at - last > gap)
+			gap = at - last;
+		last = at;
 		twice += seen[nr];
 		received += !seen[nr];
 		seen[nr] = 1;
@@ -107,8 +122,8 @@ static int receive(int port, int seconds)
 		printf("received %lu, and no end\n", received);
 		return 1;
 	}
-	printf("received %lu lost %lu wrong %lu twice %lu\n", received,
-	       count - received, wrong, twice);
+	printf("received %lu lost %lu wrong %lu twice %lu gap %lu ms\n", received,
+	       count - received, wrong, twice, gap / 1000);
 	return received != count || wrong || twice;
 }
 
@@ -123,8 +138,7 @@ static int transmit(const char *addr, const char *port, uint32_t count,
 		    uint32_t len, double rate)
 {
 	struct addrinfo hint = { .ai_socktype = SOCK_DGRAM }, *to;
-	struct timespec begin, now;
-	double due, passed;
+	unsigned long due, now;
 	uint32_t nr;
 	int fd, i;
 
@@ -133,16 +147,14 @@ static int transmit(const char *addr, const char *port, uint32_t count,
 	fd = socket(to->ai_family, SOCK_DGRAM, 0);
 	if (fd < 0 || connect(fd, to->ai_addr, to->ai_addrlen))
 		die("connect");
-	clock_gettime(CLOCK_MONOTONIC, &begin);
+	due = now_us();
 	for (nr = 0; nr < count; nr++) {
-		due = nr / rate;
-		for (;;) {
-			clock_gettime(CLOCK_MONOTONIC, &now);
-			passed = now.tv_sec - begin.tv_sec + (now.tv_nsec - begin.tv_nsec) / 1e9;
-			if (passed >= due)
-				break;
-			usleep((due - passed) * 1e6);
-		}
+		while ((now = now_us()) < due)
+			usleep(due - now);
+		/* What a machine that stood still has missed is not sent at once. */
+		if (now - due > LATEST_US)
+			due = now;
+		due += 1e6 / rate;
 		fill(buf, nr, count, len);
 		send_one(fd, len);
 	}

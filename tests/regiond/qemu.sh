@@ -7,6 +7,8 @@
 # qtest protocol, so it takes seconds. TAP on stdout.
 
 set -u
+# shellcheck source=../../tools/lab/lib/common.sh
+. "$(dirname "$0")/../../tools/lab/lib/common.sh"
 daemon=$1 ctl=$2
 qemu=${QEMU:-qemu-system-x86_64}
 nr=0 failed=0
@@ -44,17 +46,6 @@ fi
 
 dir=$(mktemp -d /tmp/sluice-regiond-qemu.XXXXXX)
 ask() { "$ctl" -s "$dir/ctl.sock" "$@"; }
-
-until_true()	# SECONDS COMMAND...: does it come true?
-{
-	local end=$((SECONDS + $1))
-
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
-	done
-}
 
 peers_are()	# NAME NUMBER
 {
@@ -126,7 +117,7 @@ request()	# SEQ FIRST COUNT: the answer's status in $status
 		qt writel $REQ_COUNT "$3" && qt writel $REQ_SEQ "$1" &&
 		qt readl $((HOST + 56)) &&
 		qt writel $((BAR0 + 12)) $((reply << 16)) &&
-		until_true 20 answered "$1" && qt readl $DONE_STATUS &&
+		wait_for 20 answered "$1" && qt readl $DONE_STATUS &&
 		status=$((reply))
 }
 
@@ -139,7 +130,7 @@ used()	# NAME: bytes
 
 "$daemon" -s "$dir/ctl.sock" 2>"$dir/regiond.log" &
 server=$!
-until_true 20 grep -qs 'ready, ' "$dir/regiond.log" || {
+wait_for 20 grep -qs 'ready, ' "$dir/regiond.log" || {
 	echo "Bail out! the server does not start"
 	exit 1
 }
@@ -148,11 +139,11 @@ ask add g2 window 4M pairs 8 socket "$dir/g2.sock"
 
 start_qemu g1
 first=$started
-until_true 20 peers_are g1 1
+wait_for 20 peers_are g1 1
 ok $? "QEMU connects"
 start_qemu g1
 second=$started
-until_true 20 peers_are g1 2
+wait_for 20 peers_are g1 2
 ok $? "a second QEMU connects"
 
 start_qemu g1
@@ -165,10 +156,10 @@ ok $? "the two others go on"
 
 kill -9 "$second"
 wait "$second" 2>/dev/null
-until_true 20 peers_are g1 1
+wait_for 20 peers_are g1 1
 ok $? "kill -9 of one is seen"
 start_qemu g1
-until_true 20 peers_are g1 2 && kill -0 "$first"
+wait_for 20 peers_are g1 2 && kill -0 "$first"
 ok $? "its successor connects"
 
 start_driven g2
@@ -198,9 +189,9 @@ ok $? "the server is killed and the QEMUs go on"
 
 "$daemon" -s "$dir/ctl.sock" 2>"$dir/regiond.log" &
 server=$!
-until_true 20 grep -qs 'ready, ' "$dir/regiond.log" &&
+wait_for 20 grep -qs 'ready, ' "$dir/regiond.log" &&
 	ask add g1 window 16M socket "$dir/g1.sock" && start_qemu g1 &&
-	until_true 20 peers_are g1 1
+	wait_for 20 peers_are g1 1
 ok $? "the next server takes over its sockets"
 kill "$server"
 wait "$server"

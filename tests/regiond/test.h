@@ -14,7 +14,7 @@
 #include <linux/sluice_shm.h>
 
 /* Generous: two cores under sanitizers and emulators. Nothing waits it out. */
-#define WAIT_MS		20000
+#define WAIT_MS		60000
 #define MAX_VECTORS	SLUICE_SHM_MAX_DOORBELLS
 #define SERVER_PEER	1
 

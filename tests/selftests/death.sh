@@ -59,7 +59,7 @@ unload_under_load() {
 	for n in 1 2 3; do
 		ip netns exec b0 iperf3 -s -1 -D
 		wait_for 10 listening b0 5201
-		ip netns exec f0 iperf3 -c 10.90.0.1 -t 20 &
+		ip netns exec f0 iperf3 -c 10.90.0.1 -t 200 &
 		wait_for 10 sending
 		unload "$1"
 		kill $! 2>/dev/null || true

@@ -103,7 +103,7 @@ quarantine_names_its_holder() {
 	local log held
 	log=$(mktemp)
 	monitor_to "$log"
-	ctl dest set loop0 size 16M drain-timeout 5s
+	ctl dest set loop0 size 16M drain-timeout 10s
 	hold_pages
 	ctl dest set loop0 size 0 nowait
 	# before its time is over it is on its way, and one can see who is in the way
@@ -111,7 +111,7 @@ quarantine_names_its_holder() {
 	ctl -s dest show loop0 | grep "retiring.*held by the guest, which has not answered"
 	wait_for 30 some_are quarantined
 	wait_for 30 none_are retiring
-	wait_for 10 grep '"event":"quarantined".*still holds it after 5000 ms' "$log"
+	wait_for 10 grep '"event":"quarantined".*still holds it after 10000 ms' "$log"
 	held=$(slots quarantined)
 	echo "quarantined: $held"
 	(($(quarantined) == $(wc -w <<<"$held") << 21))
@@ -252,21 +252,20 @@ larger_than() {
 	(($(size_in_use) > $1))
 }
 
-# share: percent of the frames since the last call that went through bounce
+# share: percent of the frames that went through bounce, of the last thousand or more
 share() {
 	local stats frames bounced
 	stats=$(ctl -js dest show loop0)
 	frames=$(($(member to_guest_frames <<<"$stats") + $(member from_guest_frames <<<"$stats")))
 	bounced=$(($(member to_guest_bounce <<<"$stats") + $(member from_guest_bounce <<<"$stats")))
-	new_frames=$((frames - last_frames))
-	bounce_share=$(((bounced - last_bounced) * 100 / (new_frames + 1)))
+	((frames - last_frames >= 1000)) || return
+	bounce_share=$(((bounced - last_bounced) * 100 / (frames - last_frames)))
 	last_frames=$frames
 	last_bounced=$bounced
 }
 
-bounces_less_than() { # bounces_less_than PERCENT, of many frames
-	share
-	((new_frames > 1000 && bounce_share < $1))
+bounces_less_than() { # bounces_less_than PERCENT
+	share && ((bounce_share < $1))
 }
 last_frames=0
 last_bounced=0
@@ -292,7 +291,7 @@ sized_automatically() {
 	wait_for 40 larger_than 2097152
 	wait_for 10 grep '"event":"auto".*frames/s bounced' "$log"
 	first=$(sed -n 's/.*frames\/s bounced, \([0-9]*\)% of all.*/\1/p' "$log" | head -n 1)
-	share
+	wait_for 10 share
 	wait_for 60 bounces_less_than "$first"
 	echo "through bounce: $first% at first, $bounce_share% at $(size_in_use) bytes"
 

@@ -80,7 +80,7 @@ unbind_bind() {
 # by way of bash: busybox's timeout would run its own ip
 at_once() {
 	# shellcheck disable=SC2016 # for the inner shell
-	timeout 5 bash -c '"$@"' - "$@"
+	timeout $((5 * patience)) bash -c '"$@"' - "$@"
 }
 
 # The interface outlives the backend, with its addresses and routes.

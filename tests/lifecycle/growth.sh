@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # sluice_build and lab_* are run's
+#
+# What must not grow: memory and references of the kernels that lived through
+# the deaths, their processes, and the region server.
+
+growth_vms="driver guest1 guest2"
+
+# KiB that no cache holds, references of our modules, processes, our kernel threads
+growth_of_vm() {
+	# shellcheck disable=SC2016 # for the shell in the VM
+	vm "$1" sh -c 'echo 3 >/proc/sys/vm/drop_caches
+		awk "/^(MemTotal):/ { n = \$2 } /^(MemFree|Cached|Buffers|SReclaimable):/ { n -= \$2 }
+			END { printf \"%d\", n }" /proc/meminfo
+		cat /sys/module/sluice*/refcnt | awk "{ n += \$1 } END { printf \" %d \", n }"
+		for p in /proc/[0-9]*; do [ -n "$(head -c 1 $p/cmdline)" ] && echo u; done 2>/dev/null | wc -l | tr "\n" " "
+		cat /proc/[0-9]*/comm 2>/dev/null | grep -c "^sluice\|R-sluic"; true' | xargs
+}
+
+growth_of_server() { # descriptors of the region server
+	local pid
+	pid=$(process_pid "$lab_dir/regiond.pid")
+	find "/proc/$pid/fd" -mindepth 1 | wc -l
+}
+
+growth_note() { # growth_note FILE
+	local v
+	{
+		for v in $growth_vms; do
+			echo "$v $(growth_of_vm "$v")"
+		done
+		echo "server $(growth_of_server)"
+	} >"$1"
+}
+
+growth_mark() { # growth_mark NAME
+	growth_note "$sluice_build/check/lifecycle.$1.before"
+}
+
+# growth_none NAME ROUNDS: since the mark. Memory goes up and down by itself: a leak that
+# matters shows in many rounds. Whoever was restarted meanwhile has less, not more.
+growth_none() {
+	local file=$sluice_build/check/lifecycle.$1
+	growth_note "$file.after"
+	paste -d' ' "$file.before" "$file.after" | tee "$file.both"
+	# a figure that is missing would compare others
+	awk '{ if (NF != ($1 == "server" ? 4 : 10)) { print "figures missing: " $0; bad = 1 } } END { exit bad }' \
+		"$file.both"
+	awk -v rounds="$2" '
+		function no_more(what, before, after, slack) {
+			if (after > before + slack) {
+				printf "%s: %s grew from %d to %d in %d rounds\n", $1, what, before, after, rounds
+				bad = 1
+			}
+		}
+		$1 == "server" { no_more("descriptors", $2, $4, 0); next }
+		{
+			no_more("KiB in use", $2, $7, 6144 + 64 * rounds)
+			no_more("references to modules", $3, $8, 0)
+			no_more("processes", $4, $9, 2)
+			no_more("kernel threads of sluice", $5, $10, 0)
+		}
+		END { exit bad }' "$file.both"
+}
