@@ -36,6 +36,7 @@
 #include <linux/u64_stats_sync.h>
 #include <linux/virtio_net.h>
 #include <sluice/channel.h>
+#include <sluice/patience.h>
 #include <sluice/vq.h>
 #include <sluice_zcopy.h>
 #include <uapi/linux/sluice.h>
@@ -122,7 +123,7 @@ struct sluice_tx {
 	u32 room_bytes;
 	u32 wake_bytes;
 	u32 fit_bytes;
-	unsigned long stopped_at;
+	struct sluice_patience stall;	/* while stopped, jiffies */
 	struct sluice_vq_chain chain;
 	struct sluice_tx_stats stats;
 };
@@ -194,6 +195,7 @@ struct sluice_pair {
 /**
  * struct sluice_segment - what the window does not say about a data segment
  * @since: when it got its state, jiffies
+ * @overstay: how long it has been in it on its way out, jiffies
  * @answered: the guest has confirmed SEGMENT_ADD
  * @told: SEGMENT_RETIRE is in the guest's ring, or needs not be
  * @overdue: it was quarantined, and that has been told
@@ -203,6 +205,7 @@ struct sluice_pair {
  */
 struct sluice_segment {
 	unsigned long since;
+	struct sluice_patience overstay;
 	bool answered;
 	bool told;
 	bool overdue;

@@ -42,6 +42,7 @@ static void sluice_segment_set(struct sluice_dest *dest, u32 slot, u32 state)
 	}
 	trace_sluice_segment(netdev_name(dest->dev), slot, sluice_segment_name(state));
 	WRITE_ONCE(dest->segment[slot].since, jiffies);
+	sluice_patience_begin(&dest->segment[slot].overstay, get_jiffies_64());
 	if (state == SLUICE_SEGMENT_RETIRING)
 		atomic_inc(&dest->nr_retiring);
 	if (old == SLUICE_SEGMENT_RETIRING)
@@ -186,8 +187,8 @@ static void sluice_segment_quarantine(struct sluice_dest *dest, u32 slot, const 
 
 static bool sluice_segment_late(struct sluice_dest *dest, u32 slot)
 {
-	return time_after(jiffies, dest->segment[slot].since +
-			  msecs_to_jiffies(READ_ONCE(dest->drain_ms)));
+	return sluice_patience_over(&dest->segment[slot].overstay, get_jiffies_64(),
+				    msecs_to_jiffies(READ_ONCE(dest->drain_ms)));
 }
 
 static bool sluice_segment_retired(struct sluice_dest *dest, u32 slot)

@@ -260,7 +260,7 @@ static bool sluice_tx_block(struct sluice_pair *pair, struct netdev_queue *txq, 
 	}
 	if (!tx->stopped) {
 		tx->stopped = true;
-		tx->stopped_at = jiffies;
+		sluice_patience_begin(&tx->stall, get_jiffies_64());
 	}
 	u64_stats_update_begin(&tx->stats.syncp);
 	u64_stats_inc(&tx->stats.stops);
@@ -360,7 +360,7 @@ again:
 		goto out;
 	if (sluice_tx_fits(pair->dest, tx, tx->wake_bytes) || sluice_tx_full(tx)) {
 		wake = true;
-	} else if (time_after(jiffies, tx->stopped_at + SLUICE_STALL_JIFFIES)) {
+	} else if (sluice_patience_over(&tx->stall, get_jiffies_64(), SLUICE_STALL_JIFFIES)) {
 		tx->stalled = true;
 		tx->fit_bytes = tx->room_bytes;
 		wake = true;

@@ -59,7 +59,7 @@ static void sluice_state_session(struct seq_file *m, struct sluice_channel *ch)
 	if (sluice_session_is_up(s)) {
 		seq_printf(m, "up for: %llu ms\n", now - ch->up_ms);
 		seq_printf(m, "heartbeat age: %llu ms (dead at %u)\n",
-			   now - s->peer_alive_ms, s->timeout_ms);
+			   s->silence.waited + now - s->silence.looked, s->timeout_ms);
 		seq_printf(m, "features: %#x\n", ch->features);
 	}
 	if (ch->reason[0])

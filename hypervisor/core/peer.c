@@ -28,7 +28,7 @@ static void sluice_session_start(struct sluice_channel *ch)
 	clear_bit(SLUICE_CHANNEL_GONE, &ch->flags);
 	/* before the generation, which sluice_session_restart() publishes with release */
 	sluice_page_publish(ch);
-	sluice_session_restart(s, generation, sluice_now_ms());
+	sluice_session_restart(s, generation);
 	sluice_channel_ring(ch, 0);
 }
 

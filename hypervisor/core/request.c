@@ -74,16 +74,17 @@ int sluice_send_locked(struct sluice_channel *ch, struct sluice_msg *msg)
 /* Sleeps while the ring is full: nothing tells when the peer took a message. */
 static int sluice_send_wait(struct sluice_channel *ch, struct sluice_msg *msg)
 {
-	u64 give_up = sluice_now_ms() + SLUICE_SEND_WAIT_MS;
+	struct sluice_patience full;
 	int err;
 
+	sluice_patience_begin(&full, sluice_now_ms());
 	for (;;) {
 		mutex_lock(&ch->session_lock);
 		err = sluice_send_locked(ch, msg);
 		mutex_unlock(&ch->session_lock);
 		if (err != -EAGAIN)
 			return err;
-		if (sluice_now_ms() > give_up)
+		if (sluice_patience_over(&full, sluice_now_ms(), SLUICE_SEND_WAIT_MS))
 			return -ETIMEDOUT;
 		usleep_range(500, 2000);
 	}

@@ -55,16 +55,14 @@ void sluice_session_init(struct sluice_session *s, struct sluice_shm_side *own,
  * sluice_session_restart() - attach, or start again after SLUICE_SESSION_DOWN
  * @s: the session
  * @generation: not 0, and not one that this side used before
- * @now_ms: monotonic time
  */
-void sluice_session_restart(struct sluice_session *s, u32 generation, u64 now_ms)
+void sluice_session_restart(struct sluice_session *s, u32 generation)
 {
 	struct sluice_shm_side *own = s->shared_own;
 
 	sluice_session_detach(s);
 	s->tx_prod = 0;
 	s->rx_cons = 0;
-	s->peer_alive_ms = now_ms;
 	s->broken = false;
 	s->error = NULL;
 
@@ -132,20 +130,6 @@ static enum sluice_session_event session_down(struct sluice_session *s, const ch
 	return SLUICE_SESSION_DOWN;
 }
 
-/*
- * Where nobody looked for long, our side stood still, and perhaps the peer with it: a host that
- * was suspended, or had other work. It gets the time to show that it lives, so no such pause
- * counts for more than a quarter of the timeout.
- */
-static void session_looked(struct sluice_session *s, u64 now_ms)
-{
-	u64 pause = now_ms - s->looked_ms;
-
-	if (pause > s->timeout_ms / 4)
-		s->peer_alive_ms += pause - s->timeout_ms / 4;
-	s->looked_ms = now_ms;
-}
-
 static enum sluice_session_event session_poll_up(struct sluice_session *s, u32 generation,
 						 u32 echo, u64 now_ms)
 {
@@ -160,12 +144,11 @@ static enum sluice_session_event session_poll_up(struct sluice_session *s, u32 g
 	if (echo != s->generation)
 		return session_down(s, "the peer left the session");
 
-	session_looked(s, now_ms);
 	heartbeat = le32_to_cpu(READ_ONCE(s->shared_peer->heartbeat));
 	if (heartbeat != s->peer_heartbeat) {
 		s->peer_heartbeat = heartbeat;
-		s->peer_alive_ms = now_ms;
-	} else if (now_ms - s->peer_alive_ms > s->timeout_ms) {
+		sluice_patience_begin(&s->silence, now_ms);
+	} else if (sluice_patience_over(&s->silence, now_ms, s->timeout_ms)) {
 		return session_down(s, "the peer is silent");
 	}
 	return SLUICE_SESSION_NOTHING;
@@ -212,8 +195,7 @@ enum sluice_session_event sluice_session_poll(struct sluice_session *s, u64 now_
 		return SLUICE_SESSION_NOTHING;
 
 	s->peer_heartbeat = le32_to_cpu(READ_ONCE(s->shared_peer->heartbeat));
-	s->peer_alive_ms = now_ms;
-	s->looked_ms = now_ms;
+	sluice_patience_begin(&s->silence, now_ms);
 	WRITE_ONCE(s->up, true);
 	return SLUICE_SESSION_UP;
 }

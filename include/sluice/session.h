@@ -8,6 +8,7 @@
 #define SLUICE_SESSION_H
 
 #include <sluice/os.h>
+#include <sluice/patience.h>
 #include <uapi/linux/sluice_shm.h>
 
 struct sluice_session {
@@ -21,8 +22,7 @@ struct sluice_session {
 	u32 tx_prod;
 	u32 rx_cons;
 	u32 peer_heartbeat;
-	u64 peer_alive_ms;			/* when the heartbeat last changed */
-	u64 looked_ms;				/* when we last looked, while up */
+	struct sluice_patience silence;		/* since the heartbeat last changed, ms */
 	u32 timeout_ms;
 	bool up;
 	bool broken;				/* the peer broke the protocol in this session */
@@ -46,7 +46,7 @@ void sluice_session_init(struct sluice_session *s, struct sluice_shm_side *own,
 /* Attach with a generation other than any used before (caller: random, not 0),
  * or start again after SLUICE_SESSION_DOWN.
  */
-void sluice_session_restart(struct sluice_session *s, u32 generation, u64 now_ms);
+void sluice_session_restart(struct sluice_session *s, u32 generation);
 
 /* Look at the peer's record. Idempotent, call on doorbell 0 and on the tick. */
 enum sluice_session_event sluice_session_poll(struct sluice_session *s, u64 now_ms);

@@ -165,7 +165,7 @@ int LLVMFuzzerTestOneInput(const u8 *input, size_t bytes)
 	now = 1;
 	generation = 0;
 	fuzz_racy = fuzz_u8() & 1;
-	sluice_session_restart(&s, ++generation, now);
+	sluice_session_restart(&s, ++generation);
 
 	while (fuzz_left) {
 		u8 op = fuzz_u8();
@@ -196,7 +196,7 @@ int LLVMFuzzerTestOneInput(const u8 *input, size_t bytes)
 			if (op >> 3 == 31)
 				sluice_session_detach(&s);
 			else
-				sluice_session_restart(&s, ++generation, now);
+				sluice_session_restart(&s, ++generation);
 			break;
 		case 6:
 			sluice_session_beat(&s);

@@ -21,6 +21,23 @@ kernels_quiet() {
 	"$lab" dmesg-check --name "$lab_name" --new
 }
 
+# What --kernel V means for "sluice-lab up", in $kernel_options. The debug kernel takes several
+# times the processor, so only the two ends of one link get it.
+kernel_is() { # kernel_is V
+	kernel_options=(--kernel "$1")
+	if [[ $1 == debug ]]; then
+		# shellcheck disable=SC2034
+		kernel_options=(--kernel driver=debug --kernel guest1=debug)
+		# shellcheck disable=SC2034 # for wait_for()
+		SLUICE_PATIENCE=10
+	fi
+}
+
+# The kernels' own search for leaks, where they have one.
+nothing_leaked() {
+	"$lab" dmesg-check --name "$lab_name" --new --leaks
+}
+
 # Mbit/s and datagram losses come from iperf3's JSON, read here.
 json() {
 	jq -e -r "$@"

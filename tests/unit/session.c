@@ -28,7 +28,7 @@ static int setup(void **unused)
 
 static void start(struct sluice_session *s)
 {
-	sluice_session_restart(s, ++generations, now);
+	sluice_session_restart(s, ++generations);
 }
 
 static enum sluice_session_event poll(struct sluice_session *s)

@@ -161,18 +161,16 @@ static bool act(struct world *w, int i, enum action action)
 	switch (action) {
 	case POLL:
 	case POLL_LATE:
-		s->looked_ms = action == POLL ? 0 : TIMEOUT + 1;
-		nr_down += sluice_session_poll(s, action == POLL ? 0 : TIMEOUT + 1) ==
-			   SLUICE_SESSION_DOWN;
+		s->silence.waited = action == POLL ? 0 : TIMEOUT + 1;
+		nr_down += sluice_session_poll(s, 0) == SLUICE_SESSION_DOWN;
 		/* time is not part of the state: all is late or nothing */
-		s->peer_alive_ms = 0;
-		s->looked_ms = 0;
+		sluice_patience_begin(&s->silence, 0);
 		assert_false(s->broken);
 		return true;
 	case RESTART:
 		if (w->side[i].used_generations == MAX_GENERATIONS)
 			return false;
-		sluice_session_restart(s, new_generation(i, ++w->side[i].used_generations), 0);
+		sluice_session_restart(s, new_generation(i, ++w->side[i].used_generations));
 		return true;
 	case DETACH:
 		sluice_session_detach(s);
@@ -200,10 +198,9 @@ static void assert_they_meet(void)
 	for (round = 0; round < 6; round++) {
 		for (i = 0; i < 2; i++) {
 			sluice_session_poll(&session[i], 0);
-			session[i].peer_alive_ms = 0;
-			session[i].looked_ms = 0;
+			sluice_patience_begin(&session[i].silence, 0);
 			if (!session[i].generation)
-				sluice_session_restart(&session[i], new_generation(i, ++nr), 0);
+				sluice_session_restart(&session[i], new_generation(i, ++nr));
 		}
 	}
 	assert_true(session[0].up && session[1].up);

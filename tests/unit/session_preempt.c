@@ -69,7 +69,7 @@ static void before_access(void)
 
 static void start(int i)
 {
-	sluice_session_restart(&session[i], (i ? 200 : 100) + ++generations[i], 0);
+	sluice_session_restart(&session[i], (i ? 200 : 100) + ++generations[i]);
 }
 
 static void send_one(struct sluice_session *s)

@@ -107,7 +107,7 @@ static void look_beside(int i)
 static void start(int i, u32 *generation)
 {
 	*generation += 2;
-	sluice_session_restart(&session[i], *generation, 0);
+	sluice_session_restart(&session[i], *generation);
 }
 
 static bool turn(int i, u32 *seed, u32 *generation)
