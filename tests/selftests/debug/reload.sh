@@ -41,8 +41,9 @@ moving() {
 # KiB that no cache holds, references of the modules, processes and threads
 usage() {
 	echo 3 >/proc/sys/vm/drop_caches
+	# zoneinfo: the free pages that each processor keeps
 	awk '/^MemTotal:/ { n = $2 } /^(MemFree|Cached|Buffers|SReclaimable):/ { n -= $2 }
-		END { printf "%d ", n }' /proc/meminfo
+		$1 == "count:" { n -= 4 * $2 } END { printf "%d ", n }' /proc/meminfo /proc/zoneinfo
 	cat /sys/module/sluice*/refcnt | awk '{ n += $1 } END { printf "%d ", n }'
 	# not workers, which are called after what they just do
 	cat /proc/[0-9]*/comm 2>/dev/null | grep -v '^kworker/[0-9u]' | grep -c '' || true
