@@ -12,7 +12,7 @@ growth_vms="driver guest1 guest2"
 growth_slack() { # growth_slack ROUNDS
 	local kept=0
 	[[ $kernel != debug ]] || kept=40960 # of 1280 MiB
-	echo $((6144 + kept + 64 * $1))
+	echo $((4096 + kept + 64 * $1))
 }
 
 # KiB that no cache holds, references of our modules, processes, our kernel threads. Each processor
