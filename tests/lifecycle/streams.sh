@@ -3,13 +3,20 @@
 # shellcheck disable=SC2016 # programs for awk
 #
 # Connections that live through a death: numbered lines over one TCP connection
-# each, thirty a second for as long as it takes. A connection that breaks brings no
-# more lines; one that loses or doubles anything shows in the numbers.
+# each, thirty a second for as long as it takes (three on the debug kernel). A connection
+# that breaks brings no more lines; one that loses or doubles anything shows in the numbers.
 #
 #	g1-out	guest1 to client, port 7001	g2-out	guest2 to client, port 7003
 #	g1-in	client to guest1, port 7002	g2-in	client to guest2, port 7004
 
 streams="g1-out g1-in g2-out g2-in"
+stream_pause_us=30000
+load_kbits=2000
+
+streams_slower() { # what the debug kernel carries
+	stream_pause_us=300000
+	load_kbits=300
+}
 
 stream_of() { # stream_of NAME: from to port
 	case $1 in
@@ -30,7 +37,7 @@ stream_start() {
 	# shellcheck disable=SC2016 # the VM's own variables
 	vm "$from" sh -c "(exec </dev/null; i=0; while :; do
 			i=\$((i + 1)); echo \"line \$i of $name and some words to fill it up\"
-			usleep 30000; done) 2>/dev/null |
+			usleep $stream_pause_us; done) 2>/dev/null |
 		socat -u - TCP:$(addr4 "$to"):$port >/dev/null 2>&1 &"
 	wait_for 30 stream_has "$name" 1
 }
@@ -78,7 +85,7 @@ stream_sound() {
 load_start() { # load_start GUEST PORT
 	vm client sh -c "netstat -lnt | grep -q ':$2 ' || iperf3 -s -D -p $2 >/dev/null 2>&1"
 	wait_for 20 listens client t "$2"
-	vm "$1" sh -c "pidof iperf3 >/dev/null || iperf3 -c $(addr4 client) -p $2 --bidir -b 2M -l 16K \
+	vm "$1" sh -c "pidof iperf3 >/dev/null || iperf3 -c $(addr4 client) -p $2 --bidir -b ${load_kbits}K -l 16K \
 		--pacing-timer 20000 -t 86400 --connect-timeout 20000 >/dev/null 2>&1 </dev/null &"
 }
 
@@ -90,7 +97,7 @@ load_moves() { # load_moves GUEST: faster than the lines by far
 	local before
 	before=$(received_by "$1")
 	sleep 1 # what comes in this time is the question
-	(($(received_by "$1") > before + 100000))
+	(($(received_by "$1") > before + load_kbits * 50))
 }
 
 streams_begin() {
