@@ -20,7 +20,7 @@ ktap_log=$(mktemp)
 
 # ktap_test NAME COMMAND...
 ktap_test() {
-	local name=$1 status
+	local name=$1 status began=$SECONDS
 	shift
 	ktap_nr=$((ktap_nr + 1))
 	set +e
@@ -32,9 +32,9 @@ ktap_test() {
 	) >"$ktap_log" 2>&1
 	status=$?
 	if ((status == 0)); then
-		echo "ok $ktap_nr - $name"
+		echo "ok $ktap_nr - $name # $((SECONDS - began)) s"
 	else
-		echo "not ok $ktap_nr - $name"
+		echo "not ok $ktap_nr - $name # $((SECONDS - began)) s"
 		tail -n 40 "$ktap_log" | sed 's/^/# /'
 		ktap_failed=$((ktap_failed + 1))
 	fi
