@@ -134,17 +134,21 @@ by_task() { # by_task LIMIT BEFORE AFTER COMMAND...
 	return 1
 }
 
-# Distances in steps that hit other allocations each time.
+# Distances in steps that hit other allocations each time, and far enough: a backend is attached
+# after hundreds of others. Counting goes on where the round before has ended, so that
+# the first one to fail is any of N. Few of them are enough to know that the loop does
+# something at all.
 anywhere() { # anywhere BEFORE AFTER COMMAND...
-	local before=$1 after=$2 nth hits=0
+	local before=$1 after=$2 nth rounds=0 hits=0
 	shift 2
-	for nth in 1 2 3 4 5 6 7 9 11 13 16 19 23 27 32 38 45 53 62 73 86; do
+	for nth in 1 2 3 4 5 7 9 12 16 21 28 37 50 66 88 117 156 208 277 369 492; do
+		rounds=$((rounds + 1))
 		$before
 		! with_any $nth "$@" || hits=$((hits + 1))
 		$after
 	done
-	echo "$*: $hits of 21 rounds had a failure"
-	echo "# $*: $hits of 21 rounds had a failure somewhere" >>/tmp/faults.notes
+	echo "$*: $hits of $rounds rounds had a failure"
+	echo "# $*: $hits of $rounds rounds had a failure somewhere" >>/tmp/faults.notes
 	((hits >= 5))
 }
 
