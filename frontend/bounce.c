@@ -9,6 +9,8 @@
 #define PAIR_MIN_SLOTS	112u
 /* What a full ring of the stock driver's largest buffers takes. */
 #define RX_SLOTS(ring)	((ring) * 9 / 4)
+/* The rings' part of a pair's share at most: with a region there are few bounced frames. */
+#define RINGS_PART	8u
 
 static u32 ring_slots_of(u32 ring)
 {
@@ -43,7 +45,8 @@ int sluice_bounce_plan(struct sluice_bounce_plan *plan, u32 ctrl_bytes, u32 pair
 	 */
 	ring = SLUICE_BOUNCE_RING_MAX;
 	while (ring > SLUICE_BOUNCE_RING_MIN &&
-	       (ring > max_ring || (region ? ring > share : RX_SLOTS(ring) > share * 6 / 10)))
+	       (ring > max_ring || (region ? 2 * ring_slots_of(ring) > share / RINGS_PART :
+				    RX_SLOTS(ring) > share * 6 / 10)))
 		ring /= 2;
 
 	plan->pairs = pairs;

@@ -73,12 +73,12 @@ static int post(struct sluice_rxq *q, struct page *page, bool region)
 	return err;
 }
 
-/* Region pages that one receive queue may hold; a quarter stays for transmit. */
+/* Region pages that one receive queue may hold; as many stay for transmit. */
 static unsigned int region_share(struct sluice_rxq *q)
 {
 	unsigned int total = sluice_slots_total(q->net->slots);
 
-	return min((total - total / 4) / q->net->pairs, virtqueue_get_vring_size(q->vq));
+	return min(total / 2 / q->net->pairs, virtqueue_get_vring_size(q->vq));
 }
 
 static unsigned int fill_region(struct sluice_rxq *q, unsigned int share)

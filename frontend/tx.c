@@ -17,7 +17,7 @@
  * frames still hold, region pages and places in the ring, is collected by the next
  * transmission, by the receive side's NAPI, or by a timer. The backend is asked to
  * ring for frames that hold an skb or a page of the stack, for a stopped queue, and
- * when half of the ring is taken.
+ * when half of the ring or of the pages for it is taken.
  */
 #include <linux/etherdevice.h>
 #include <linux/skbuff.h>
@@ -282,11 +282,17 @@ static unsigned int room(struct sluice_txq *q)
 	return min(q->vq->num_free, q->nr_desc - min(q->nr_pages, q->nr_desc));
 }
 
+/* Half of what the receive queues leave of a small region. */
+static bool many_pages(struct sluice_txq *q)
+{
+	return q->nr_pages && q->nr_pages >= sluice_slots_total(q->net->slots) / 4 / q->net->pairs;
+}
+
 /* Does anybody wait for what is in flight? */
 static bool awaited(struct sluice_txq *q)
 {
 	return q->nr_held || netif_xmit_stopped(netdev_queue_of(q)) ||
-	       room(q) < q->nr_desc / 2;
+	       room(q) < q->nr_desc / 2 || many_pages(q);
 }
 
 static void collect_later(struct sluice_txq *q)

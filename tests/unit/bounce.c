@@ -48,6 +48,16 @@ static void plan_sizes(void **state)
 	assert_int_equal(sluice_bounce_plan(&p, 8 << 20, 8, 1024, false), 0);
 	assert_int_equal(p.pairs, 8);
 	assert_int_equal(p.ring, 128);
+	/* with a region only the ring itself takes of it, an eighth at most */
+	assert_int_equal(sluice_bounce_plan(&p, 1 << 20, 1, 1024, true), 0);
+	assert_int_equal(p.ring, 1024);
+	assert_true(p.ring_slots <= (p.ring_slots + p.rx_slots + p.tx_slots) / 8);
+	assert_int_equal(sluice_bounce_plan(&p, 8 << 20, 8, 1024, true), 0);
+	assert_int_equal(p.ring, 1024);
+	assert_int_equal(sluice_bounce_plan(&p, 256 << 10, 1, 1024, true), 0);
+	assert_int_equal(p.ring, 256);
+	assert_int_equal(sluice_bounce_plan(&p, 1 << 20, 1, 64, true), 0);
+	assert_int_equal(p.ring, 64);
 	/* a small area feeds fewer pairs instead of starving all */
 	assert_int_equal(sluice_bounce_plan(&p, 512 << 10, 8, 1024, false), 0);
 	assert_int_equal(p.pairs, 2);
