@@ -135,6 +135,14 @@ has_carrier() { # has_carrier VM INTERFACE 0|1
 	[[ $(vm "$1" cat "/sys/class/net/$2/carrier" 2>/dev/null) == "$3" ]]
 }
 
+gone_in() { # gone_in VM INTERFACE
+	! vm "$1" test -e "/sys/class/net/$2"
+}
+
+gone_or_down() {
+	gone_in "$1" "$2" || has_carrier "$1" "$2" 0
+}
+
 # A counter or word of a destination, as sluicectl tells it.
 dest() { # dest NAME JQ-PATH
 	vm driver sluicectl -j -s dest show "$1" |

@@ -5,9 +5,9 @@
  *	udpcheck recv PORT SECONDS		until a last one comes, or so long
  *	udpcheck send ADDR PORT COUNT BYTES PER_SECOND
  *
- * recv prints "received N lost N wrong N twice N gap N ms", the longest time between
- * two of them, and fails unless all came, each once, each byte as it was sent. A
- * file over TCP would hide what TCP repaired.
+ * recv prints "received N lost N wrong N twice N gap N ms late N", the longest time between
+ * two of them and how often it was more than 50 ms, and fails unless all came, each once,
+ * each byte as it was sent. A file over TCP would hide what TCP repaired.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,6 +25,7 @@
 #define MAX_COUNT	10000000u
 #define LAST_REPEATS	20
 #define LATEST_US	50000
+#define GAP_US		50000
 
 struct head {
 	uint32_t nr;		/* big endian, as all here */
@@ -68,7 +69,7 @@ static int receive(int port, int seconds)
 	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	struct timeval quiet = { .tv_sec = 1 };
 	unsigned long received = 0, wrong = 0, twice = 0;
-	unsigned long at, last = 0, gap = 0;
+	unsigned long at, last = 0, gap = 0, late = 0;
 	int fd, off = 0, room = 8 << 20;
 	time_t end = time(NULL) + seconds;
 	uint32_t count = 0, nr, len;
@@ -113,6 +114,7 @@ static int receive(int port, int seconds)
 		at = now_us();
 		if (last && at - last > gap)
 			gap = at - last;
+		late += last && at - last > GAP_US;
 		last = at;
 		twice += seen[nr];
 		received += !seen[nr];
@@ -122,8 +124,8 @@ static int receive(int port, int seconds)
 		printf("received %lu, and no end\n", received);
 		return 1;
 	}
-	printf("received %lu lost %lu wrong %lu twice %lu gap %lu ms\n", received,
-	       count - received, wrong, twice, gap / 1000);
+	printf("received %lu lost %lu wrong %lu twice %lu gap %lu ms late %lu\n", received,
+	       count - received, wrong, twice, gap / 1000, late);
 	return received != count || wrong || twice;
 }
 

@@ -80,11 +80,11 @@ clock_gap() { # clock_gap DEATH GUEST SINCE SECONDS: at most this long without a
 	((gap <= $4 * patience * 1000000))
 }
 
-clock_summary() { # clock_summary DEATH
-	awk -v death="$1" '$1 == death { print $2 }' "$figures" | sort -n | awk -v death="$1" '
+clock_summary() { # clock_summary FIGURE [UNIT]
+	awk -v name="$1" '$1 == name { print $2 }' "$figures" | sort -n | awk -v name="$1" -v unit="${2:-ms}" '
 	{ v[NR] = $1; sum += $1 }
 	END {
-		if (NR) printf "# %s: %d times, ms: least %d, median %d, mean %d, p99 %d, most %d\n",
-			death, NR, v[1], v[int((NR + 1) / 2)], sum / NR, v[int(NR * 0.99 + 0.99)], v[NR]
+		if (NR) printf "# %s: %d times, %s: least %d, median %d, mean %d, p99 %d, most %d\n",
+			name, NR, unit, v[1], v[int((NR + 1) / 2)], sum / NR, v[int(NR * 0.99 + 0.99)], v[NR]
 	}'
 }

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2016 # lab, lab_name and lab_dir are run's; for the VMs' shells
 #
-# Each death and what must be true after it. guest1 or the driver domain dies;
+# Each death and what must be true after it; on_qemu.sh and on_xen.sh tell how it is done. guest1 or the driver domain dies;
 # guest2 and its connections never do.
 
 death_title() {
@@ -17,12 +17,6 @@ death_title() {
 	esac
 }
 
-# The process of a VM or of the region server, with no time to say goodbye.
-kill_hard() { # kill_hard PIDFILE
-	process_signal "$1" KILL
-	wait_for 10 process_gone "$1"
-}
-
 last_boot() { # the line that its user space prints, counted in its console
 	grep -c "sluice: $1 has booted" "$lab_dir/$1/console.log" || true
 }
@@ -34,10 +28,10 @@ booted() {
 # boot VM: when its user space was up, in $up_at
 boot() {
 	local booting
-	# start empties the console's log
+	# what it said before it died
+	: >"$lab_dir/$1/console.log"
 	"$lab" start --name "$lab_name" "$1" &
 	booting=$!
-	wait_for 10 process_alive "$lab_dir/$1/pid"
 	wait_for 150 booted "$1"
 	up_at=$(clock_now)
 	wait $booting
@@ -68,11 +62,12 @@ death_backend() {
 death_guest() {
 	local up_at
 	pings_start guest1
-	kill_hard "$lab_dir/guest1/pid"
-	wait_for 30 has_carrier driver sl-guest1 0
+	dies guest1
+	wait_for 30 gone_or_down driver sl-guest1
 	boot guest1
 	clock_recovered guest guest1 "$up_at" 5
 	pings_stop guest1
+	has_region_again guest1
 	streams_move g2-out g2-in
 	stream_start g1-out
 	stream_start g1-in
@@ -82,33 +77,14 @@ death_guest() {
 death_driver() {
 	local up_at
 	pings_start guest1
-	kill_hard "$lab_dir/driver/pid"
+	dies driver
 	wait_for 30 has_carrier guest1 sl0 0
 	wait_for 30 has_carrier guest2 sl0 0
 	boot driver
 	clock_recovered driver guest1 "$up_at" 5
 	pings_stop guest1
+	has_region_again guest1 guest2
 	streams_move g1-out g1-in g2-out g2-in
-}
-
-# Memory and doorbells belong to the peers. What the next server makes is other memory,
-# so a destination meets there only once both its devices are plugged again.
-death_server() {
-	local since run
-	# shellcheck source=/dev/null
-	run=$(. "$lab_dir/settings" && echo "$lab_run")
-	pings_start guest1
-	since=$(clock_now)
-	kill_hard "$lab_dir/regiond.pid"
-	resized 4M 4194304
-	streams_move g1-out g1-in g2-out g2-in
-	process_start "$lab_dir/regiond.pid" "$lab_dir/regiond.log" \
-		"$sluice_build/regiond/sluice-regiond" -c "$lab_dir/regiond.conf"
-	wait_for 10 test -S "$run/guest1.sock"
-	resized 8M 8388608
-	streams_move g1-out g1-in g2-out g2-in
-	clock_gap server guest1 "$since" 2
-	pings_stop guest1
 }
 
 # The peers' timeout is 5 s, the guest stands still for longer than that and than its
@@ -116,12 +92,12 @@ death_server() {
 death_paused() {
 	local since
 	pings_start guest1
-	process_signal "$lab_dir/guest1/pid" STOP
+	stands_still guest1
 	wait_for 30 has_carrier driver sl-guest1 0
 	wait_for 30 dest_state guest1 waiting
 	# as long again: whoever gives up on it has had the time
 	pause_for 8
-	process_signal "$lab_dir/guest1/pid" CONT
+	goes_on guest1
 	since=$(clock_now)
 	clock_recovered paused guest1 "$since" 8
 	pings_stop guest1

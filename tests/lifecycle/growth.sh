@@ -3,7 +3,7 @@
 # shellcheck disable=SC2154 # sluice_build and lab_* are run's
 #
 # What must not grow: memory and references of the kernels that lived through
-# the deaths, their processes, and the region server.
+# the deaths, their processes, and what the hypervisor's side counts (growth_of_host).
 
 growth_vms="driver guest1 guest2"
 
@@ -32,19 +32,13 @@ growth_of_vm() {
 		cat /proc/[0-9]*/comm 2>/dev/null | grep -c "^sluice\|R-sluic"; true' | xargs
 }
 
-growth_of_server() { # descriptors of the region server
-	local pid
-	pid=$(process_pid "$lab_dir/regiond.pid")
-	find "/proc/$pid/fd" -mindepth 1 | wc -l
-}
-
 growth_note() { # growth_note FILE
 	local v
 	{
 		for v in $growth_vms; do
 			echo "$v $(growth_of_vm "$v")"
 		done
-		echo "server $(growth_of_server)"
+		echo "host $(growth_of_host)"
 	} >"$1"
 }
 
@@ -60,16 +54,23 @@ growth_within() {
 	growth_note "$file.after"
 	paste -d' ' "$file.before" "$file.after" | tee "$file.both"
 	# a figure that is missing would compare others
-	awk '{ if (NF != ($1 == "server" ? 4 : 10)) { print "figures missing: " $0; bad = 1 } } END { exit bad }' \
-		"$file.both" || return
-	awk -v rounds="$2" -v slack="$(growth_slack "$2")" '
+	awk -v host="$growth_host_names" '
+		{ want = 2 + 2 * ($1 == "host" ? split(host, name, ",") : 4) }
+		NF != want { print "figures missing: " $0; bad = 1 }
+		END { exit bad }' "$file.both" || return
+	awk -v rounds="$2" -v slack="$(growth_slack "$2")" -v host="$growth_host_names" '
 		function no_more(what, before, after, slack) {
 			if (after > before + slack) {
 				printf "%s: %s grew from %d to %d in %d rounds\n", $1, what, before, after, rounds
 				bad = 1
 			}
 		}
-		$1 == "server" { no_more("descriptors", $2, $4, 0); next }
+		$1 == "host" {
+			n = split(host, name, ",")
+			for (i = 1; i <= n; i++)
+				no_more(name[i], $(1 + i), $(2 + n + i), 0)
+			next
+		}
 		{
 			no_more("KiB in use", $2, $7, slack)
 			no_more("references to modules", $3, $8, 0)

@@ -3,7 +3,7 @@
 # shellcheck disable=SC2016 # programs for awk
 #
 # Connections that live through a death: numbered lines over one TCP connection
-# each, thirty a second for as long as it takes (three on the debug kernel). A connection
+# each, thirty a second for as long as it takes (three on the debug kernel and on Xen). A connection
 # that breaks brings no more lines; one that loses or doubles anything shows in the numbers.
 #
 #	g1-out	guest1 to client, port 7001	g2-out	guest2 to client, port 7003
@@ -13,7 +13,9 @@ streams="g1-out g1-in g2-out g2-in"
 stream_pause_us=30000
 load_kbits=2000
 
-streams_slower() { # what the debug kernel carries
+# What the debug kernel carries, or one emulated processor for all domains, of which each line
+# takes ten milliseconds: it is a process of its own.
+streams_slower() {
 	stream_pause_us=300000
 	load_kbits=300
 }

@@ -97,10 +97,6 @@ driver_again() {
 	pings client guest1
 }
 
-gone_or_down() {
-	gone_in "$1" "$2" || has_carrier "$1" "$2" 0
-}
-
 # The guest owns its folder: what it writes there hurts nobody else.
 # shellcheck disable=SC2034 # folders sets both
 guest_writes_nonsense() {

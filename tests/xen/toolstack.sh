@@ -90,10 +90,6 @@ detach_attach() {
 	pings client guest1
 }
 
-gone_in() {
-	! vm "$1" test -e "/sys/class/net/$2"
-}
-
 toolstack_scenario() {
 	test_case "$1: list shows both sides connected" connected
 	test_case "$1: no other guest reads or writes the nodes" closed_to_others
