@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2016 # lab, lab_name and lab_dir are run's; for the VMs' shells
 #
-# Each death and what must be true after it; on_qemu.sh and on_xen.sh tell how it is done. guest1 or the driver domain dies;
-# guest2 and its connections never do.
+# Each death and what must be true after it; on_qemu.sh and on_xen.sh tell how it is done.
+# guest1 or the driver domain dies; guest2 and its connections never do.
 
 death_title() {
 	case $1 in
