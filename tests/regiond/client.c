@@ -169,6 +169,24 @@ bool client_is_silent(struct client *c)
 	return poll(&pfd, 1, 0) == 0;
 }
 
+/* Take in whatever has arrived; false if the server has closed */
+bool client_catch_up(struct client *c)
+{
+	int64_t number;
+	int fd, ret;
+
+	while ((ret = read_within(c->sock, &number, &fd, 0)) == 1) {
+		if (fd >= 0) {
+			take_vector(c, number, fd);
+		} else if (number == c->other_id) {
+			while (c->nr_other)
+				close(c->other[--c->nr_other]);
+			c->other_id = -1;
+		}
+	}
+	return ret == -1;
+}
+
 /* Was this eventfd rung, or will it be? */
 bool client_rang(int fd)
 {

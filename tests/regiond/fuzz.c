@@ -15,11 +15,13 @@
 static struct region region = {
 	.memfd = -1, .ctrl_slots = 1, .window_slots = 2,
 };
+static struct saved saved;
 static struct destination dest = {
 	.spec = { .name = "g1", .socket = "/run/g1", .pairs = 1,
 		  .window_bytes = 4 << 20, .control_bytes = 2 << 20,
 		  .quota_bytes = 2 << 20 },
 	.region = &region,
+	.saved = &saved,
 };
 static struct config cfg = {
 	.directory = "/run", .group = NO_GROUP, .stuck_ms = 1000,

@@ -5,9 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "test.h"
@@ -16,31 +14,24 @@
 	" { \"name\": \"g1\", \"window\": \"4M\" } ] }"
 #define VECTORS 2
 
-/* systemd's protocol: one datagram, when connections are served */
+/* systemd's protocol: a datagram, when connections are served */
 static void test_notify(void)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	struct timeval tv = { .tv_sec = WAIT_MS / 1000 };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	char text[32] = "";
+	struct store store;
 	struct client a;
 	struct server s;
+	bool started;
 
-	strcpy(addr.sun_path, in_dir("notify"));
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
-		bail("cannot bind");
-	setenv("NOTIFY_SOCKET", addr.sun_path, 1);
-	ok(server_start(&s, CONFIG) == 0 &&
-	   recv(fd, text, sizeof(text) - 1, 0) > 0 &&
-	   !strcmp(text, "READY=1") &&
-	   client_join(&a, in_dir("g1.sock"), VECTORS),
+	store_open(&store);
+	started = server_start_after(&s, CONFIG, &store) == 0;
+	/* the destination's first, READY=1 last */
+	ok(started && store_holds(&store, 2) &&
+	   client_join(&a, in_dir("g1.sock"), VECTORS) &&
+	   store_holds(&store, 6) && store.ready,
 	   "systemd is told when the server is ready");
-	unsetenv("NOTIFY_SOCKET");
 	client_leave(&a);
 	ok(server_stop(&s) == 0, "the server ends cleanly");
-	unlink(addr.sun_path);
-	close(fd);
+	store_close(&store);
 }
 
 static void test_group(void)

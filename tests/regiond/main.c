@@ -24,6 +24,7 @@ int main(int argc, char **argv)
 	test_control();
 	test_config();
 	test_lifecycle();
+	test_handover();
 	ret = tap_done();
 	unlink(in_dir("config.json"));
 	rmdir(test_dir);

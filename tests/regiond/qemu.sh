@@ -198,5 +198,46 @@ wait "$server"
 ok $? "and ends cleanly"
 server=''
 
+# --- a server that is kept ---
+
+kill -9 "$QT_PID"
+wait "$QT_PID" 2>/dev/null
+
+server_pid()
+{
+	# two spaces: the server's, deeper ones are of peers
+	ask -j status | sed -n 's/^  "pid": *\([0-9]*\).*/\1/p'
+}
+
+server_follows()	# PID
+{
+	local pid
+
+	pid=$(server_pid) && [ -n "$pid" ] && [ "$pid" != "$1" ]
+}
+
+"$daemon" --keep -s "$dir/ctl.sock" 2>"$dir/regiond.log" &
+server=$!
+wait_for 20 grep -qs 'ready, ' "$dir/regiond.log" &&
+	ask add g3 window 4M pairs 8 socket "$dir/g3.sock" &&
+	start_driven g3 && start_qemu g3 && other=$started &&
+	wait_for 20 peers_are g3 2
+ok $? "two QEMUs connect to a server that is kept"
+before=$(server_pid)
+kill -9 "$before"
+wait_for 20 server_follows "$before" && peers_are g3 2
+ok $? "it is killed, and the next one has both"
+request 1 1 1 && [ "$status" = 0 ]
+ok $? "and answers the guest that rings it"
+kill -9 "$other"
+wait "$other" 2>/dev/null
+wait_for 20 peers_are g3 1 && start_qemu g3 && wait_for 20 peers_are g3 2 &&
+	kill -0 "$started" && qt readl $HOST && [ $((reply)) = $((0x48554c53)) ]
+ok $? "a QEMU that is started again connects to it"
+kill "$server"
+wait "$server"
+ok $? "and ends cleanly"
+server=''
+
 echo "1..$nr"
 [ $failed = 0 ]

@@ -45,11 +45,20 @@ const char *in_dir(const char *name)
 	return paths[n];
 }
 
-static void write_config(const char *json)
+/* "@" in the configuration stands for the test's folder. */
+void server_configure(const char *json)
 {
+	char text[8192], *out = text;
 	FILE *f = fopen(in_dir("config.json"), "w");
 
-	if (!f || fputs(json, f) < 0 || fclose(f))
+	for (; *json && out < text + sizeof(text) - 80; json++) {
+		if (*json == '@')
+			out = stpcpy(out, test_dir);
+		else
+			*out++ = *json;
+	}
+	*out = 0;
+	if (!f || fputs(text, f) < 0 || fclose(f))
 		bail("cannot write the configuration");
 }
 
@@ -96,24 +105,12 @@ bool server_says(struct server *s, const char *text)
 	return strstr(s->log, text);
 }
 
-/*
- * Start and wait until it is ready or has given up. "@" in the configuration
- * stands for the test's folder.
- */
-int server_start_limited(struct server *s, const char *json, long max_files)
+static int start(struct server *s, const char *json, long max_files,
+		 const char *option, const struct store *store)
 {
-	char text[8192], *out = text;
 	int fds[2];
 
-	for (; *json && out < text + sizeof(text) - 80; json++) {
-		if (*json == '@')
-			out = stpcpy(out, test_dir);
-		else
-			*out++ = *json;
-	}
-	*out = 0;
-	write_config(text);
-
+	server_configure(json);
 	memset(s, 0, sizeof(*s));
 	strcpy(s->ctl, in_dir("ctl.sock"));
 	if (pipe2(fds, O_CLOEXEC))
@@ -127,8 +124,10 @@ int server_start_limited(struct server *s, const char *json, long max_files)
 			setrlimit(RLIMIT_NOFILE, &lim);
 		}
 		dup2(fds[1], 2);
+		if (store)
+			store_hand_out(store);
 		execl(daemon_path, daemon_path, "-c", in_dir("config.json"),
-		      "-s", s->ctl, NULL);
+		      "-s", s->ctl, option, NULL);
 		_exit(127);
 	}
 	close(fds[1]);
@@ -136,9 +135,28 @@ int server_start_limited(struct server *s, const char *json, long max_files)
 	return server_says(s, "ready, ") ? 0 : -1;
 }
 
+/* Start and wait until it is ready or has given up */
 int server_start(struct server *s, const char *json)
 {
-	return server_start_limited(s, json, 0);
+	return start(s, json, 0, NULL, NULL);
+}
+
+int server_start_limited(struct server *s, const char *json, long max_files)
+{
+	return start(s, json, max_files, NULL, NULL);
+}
+
+/* The process that was started is the parent, server_pid() is the server. */
+int server_start_kept(struct server *s, const char *json)
+{
+	return start(s, json, 0, "--keep", NULL);
+}
+
+/* As the manager with @store does, with all that it has */
+int server_start_after(struct server *s, const char *json,
+		       const struct store *store)
+{
+	return start(s, json, 0, NULL, store);
 }
 
 /* Wait for its end: the exit status, or 1000 + signal */
@@ -240,6 +258,38 @@ long status_number(struct server *s, const char *dest, const char *key)
 			(long)json_object_get_int64(v);
 	json_object_put(obj);
 	return ret;
+}
+
+/* Of the process that answers; 0 if none does */
+pid_t server_pid(struct server *s)
+{
+	static char answer[1 << 16];
+	struct json_object *obj, *v = NULL;
+	pid_t pid = 0;
+
+	if (ask(s, "{\"command\":\"status\"}", answer, sizeof(answer)))
+		return 0;
+	obj = json_tokener_parse(answer);
+	if (json_object_object_get_ex(obj, "pid", &v))
+		pid = json_object_get_int(v);
+	json_object_put(obj);
+	return pid;
+}
+
+/* Another one than @before answers, or comes to */
+bool server_is_next(struct server *s, pid_t before)
+{
+	uint64_t end = now_ms() + WAIT_MS;
+	pid_t pid;
+
+	do {
+		pid = server_pid(s);
+		if (pid && pid != before)
+			return true;
+		read_log(s, 20);
+	} while (now_ms() < end);
+	printf("# no server follows %d; the log:\n%s\n", (int)before, s->log);
+	return false;
 }
 
 bool status_becomes(struct server *s, const char *dest, const char *key,

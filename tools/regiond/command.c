@@ -94,14 +94,15 @@ static struct json_object *dest_object(const struct destination *d)
 		if (d->peers[i])
 			json_object_array_add(peers, peer_object(d->peers[i]));
 	put(obj, "peers", peers);
-	put(obj, "joined", json_object_new_int64(d->nr_joined));
-	put(obj, "left", json_object_new_int64(d->nr_left));
-	put(obj, "dropped", json_object_new_int64(d->nr_dropped));
-	put(obj, "refused", json_object_new_int64(d->nr_refused));
-	put(obj, "punches", json_object_new_int64(d->nr_punches));
-	put(obj, "punch_errors", json_object_new_int64(d->nr_punch_errors));
-	put(obj, "punched", json_object_new_int64(d->punched_slots <<
+	put(obj, "joined", json_object_new_int64(d->saved->nr_joined));
+	put(obj, "left", json_object_new_int64(d->saved->nr_left));
+	put(obj, "dropped", json_object_new_int64(d->saved->nr_dropped));
+	put(obj, "refused", json_object_new_int64(d->saved->nr_refused));
+	put(obj, "punches", json_object_new_int64(d->saved->nr_punches));
+	put(obj, "punch_errors", json_object_new_int64(d->saved->nr_punch_errors));
+	put(obj, "punched", json_object_new_int64(d->saved->punched_slots <<
 						  SLUICE_SHM_SEGMENT_SHIFT));
+	put(obj, "handovers", json_object_new_int64(d->saved->nr_handovers));
 	return obj;
 }
 
@@ -160,8 +161,10 @@ static int do_add(struct json_object *req, struct json_object *answer,
 	if (json_only_keys(req, "add", keys, ARRAY_SIZE(keys), err))
 		return -1;
 	json_object_object_get_ex(req, "destination", &v);
-	if (dest_spec_read(&spec, v, config, err) ||
-	    destination_add(&spec, config, err))
+	if (dest_spec_read(&spec, v, config, err))
+		return -1;
+	spec.by_command = true;
+	if (destination_add(&spec, config, err))
 		return -1;
 	say("%s: added at %s", spec.name, spec.socket);
 	put(answer, "socket", json_object_new_string(spec.socket));

@@ -173,6 +173,9 @@ static void show_dest(struct json_object *d)
 	       number_of(d, "dropped"), number_of(d, "refused"),
 	       number_of(d, "punches"), human(number_of(d, "punched"), a),
 	       number_of(d, "punch_errors"));
+	if (number_of(d, "handovers"))
+		printf("    taken over from a server that ended: %" PRId64 " times\n",
+		       number_of(d, "handovers"));
 	for (i = 0; i < json_object_array_length(peers); i++) {
 		p = json_object_array_get_idx(peers, i);
 		printf("    peer %" PRId64 ": pid %" PRId64 " uid %" PRId64

@@ -3,7 +3,7 @@
  * A destination: a listening socket, a region and at most two peers.
  *
  * Everything that a client can make us do or hold is bounded here: two peers, a
- * rate of connections, one punch at a time. A destination that is flooded stops
+ * rate of connections. A destination that is flooded stops
  * listening for a moment; the others don't notice.
  */
 #include <errno.h>
@@ -58,8 +58,8 @@ uint64_t destination_total(void)
 	return bytes;
 }
 
-/* A client can't fill the log: one line a second of what it can provoke. */
-static bool may_log(struct destination *d)
+/** destination_may_log() - one line a second of what a client can provoke */
+bool destination_may_log(struct destination *d)
 {
 	if (d->last_log && loop_now() - d->last_log < 1000)
 		return false;
@@ -123,18 +123,28 @@ static int renew_region(struct destination *d)
 	}
 	region_put(d->region);
 	d->region = r;
-	d->last_seq = 0;
+	d->saved->last_seq = 0;
+	handover_put_memory(d);
 	return 0;
 }
 
-static void forget_peer(struct peer *p)
+static unsigned int forget_peer(struct peer *p)
 {
 	struct destination *d = p->dest;
 	unsigned int i;
 
-	for (i = 0; i < MAX_PEERS; i++)
-		if (d->peers[i] == p)
-			d->peers[i] = NULL;
+	for (i = 0; i < MAX_PEERS && d->peers[i] != p; i++)
+		;
+	d->peers[i] = NULL;
+	return i;
+}
+
+/* Last of all, so that a server that dies before leaves it to the next one. */
+static void peer_is_history(struct destination *d, unsigned int i, bool kept)
+{
+	if (kept)
+		handover_drop_peer(d, d->saved->peers[i]);
+	d->saved->peers[i] = 0;
 }
 
 /**
@@ -147,18 +157,20 @@ static void forget_peer(struct peer *p)
 void destination_drop(struct peer *p, const char *why)
 {
 	struct destination *d = p->dest;
+	bool kept = p->kept, told;
 	uint32_t id = p->id;
 	struct peer *other;
+	unsigned int i;
 
-	forget_peer(p);
+	i = forget_peer(p);
 	if (why) {
 		say("%s: peer %u (pid %d) dropped: %s", d->spec.name, id,
 		    (int)p->pid, why);
-		d->nr_dropped++;
+		d->saved->nr_dropped++;
 	} else {
 		say("%s: peer %u (pid %d) left", d->spec.name, id,
 		    (int)p->pid);
-		d->nr_left++;
+		d->saved->nr_left++;
 	}
 	/* What it asked for must not meet its successor's use of the slots. */
 	if (d->punch && d->punch_peer == id)
@@ -167,13 +179,17 @@ void destination_drop(struct peer *p, const char *why)
 
 	other = other_peer(d, NULL);
 	if (!other) {
+		peer_is_history(d, i, kept);
 		renew_region(d);
 		return;
 	}
 	/* the memory that the one who left had in use is free now */
 	publish(d, 0);
-	if (peer_tell_left(other, id))
-		destination_drop(other, send_failure());
+	told = !peer_tell_left(other, id);
+	why = told ? NULL : send_failure();
+	peer_is_history(d, i, kept);
+	if (!told)
+		destination_drop(other, why);
 }
 
 /* Ids go round, so that one comes again only after thousands of joins. */
@@ -183,8 +199,8 @@ static uint32_t take_id(struct destination *d)
 	uint32_t id;
 
 	do {
-		id = d->next_id;
-		d->next_id = id == LAST_ID ? FIRST_ID : id + 1;
+		id = d->saved->next_id;
+		d->saved->next_id = id == LAST_ID ? FIRST_ID : id + 1;
 	} while (other && other->id == id);
 	return id;
 }
@@ -222,8 +238,8 @@ static void join(struct destination *d, int fd)
 	for (i = 0; i < MAX_PEERS && d->peers[i]; i++)
 		;
 	if (i == MAX_PEERS) {
-		d->nr_refused++;
-		if (may_log(d))
+		d->saved->nr_refused++;
+		if (destination_may_log(d))
 			say("%s: connection refused: %u peers are already there",
 			    d->spec.name, MAX_PEERS);
 		peer_refuse(fd, EBUSY);
@@ -232,34 +248,39 @@ static void join(struct destination *d, int fd)
 
 	other = other_peer(d, NULL);
 	if (!other && d->region_stale && renew_region(d)) {
-		d->nr_refused++;
+		d->saved->nr_refused++;
 		peer_refuse(fd, ENOMEM);
 		return;
 	}
 	p = peer_new(d, fd, &err);
 	if (!p) {
-		d->nr_refused++;
+		d->saved->nr_refused++;
 		say("%s: connection refused: %s", d->spec.name, err.text);
 		peer_refuse(fd, EMFILE);
 		return;
 	}
 	p->id = take_id(d);
+	d->saved->peers[i] = p->id;
 	publish(d, 1);
 	if (peer_handshake(p, other)) {
 		/* nobody knows of it yet */
 		say("%s: handshake failed: %s", d->spec.name, strerror(errno));
-		d->nr_refused++;
+		d->saved->nr_refused++;
+		d->saved->peers[i] = 0;
 		peer_free(p);
 		publish(d, 0);
 		return;
 	}
 	d->peers[i] = p;
 	timer_arm(&d->publish, PUBLISH_EVERY_MS);
-	d->nr_joined++;
+	d->saved->nr_joined++;
 	say("%s: peer %u joined (pid %d, uid %u)", d->spec.name, p->id,
 	    (int)p->pid, (unsigned int)p->uid);
 	if (other && peer_introduce(other, p))
 		destination_drop(other, send_failure());
+	/* it may have gone with the other */
+	if (d->peers[i])
+		handover_put_peer(d->peers[i]);
 }
 
 static void listener_rested(struct timer *t)
@@ -306,71 +327,6 @@ static void listener_ready(struct watch *w, uint32_t events)
 	join(d, fd);
 }
 
-static void start_punch(struct destination *d, struct peer *p)
-{
-	struct punch_request snap;
-
-	region_snapshot(d->region, &snap);
-	if (snap.seq == d->last_seq)
-		return;
-	/* the seq is used up, whatever comes of it */
-	d->last_seq = snap.seq;
-	d->punch_peer = p->id;
-	d->punch = punch_start(d->region, &snap, p->vectors[0], &d->punched);
-	if (!d->punch) {
-		d->nr_punch_errors++;
-		region_answer(d->region, snap.seq, ENOMEM);
-	}
-}
-
-/**
- * destination_peer_rang() - look at the request in the host page
- * @p: who rang
- *
- * Which of the two is the backend cannot be known, and need not be: a guest
- * that forges a request gives away memory that only its own frames live in.
- */
-void destination_peer_rang(struct peer *p)
-{
-	struct destination *d = p->dest;
-
-	if (d->punch)
-		p->ring_pending = true;
-	else
-		start_punch(d, p);
-}
-
-static void punched_ready(struct watch *w, uint32_t events)
-{
-	struct destination *d =
-		(struct destination *)((char *)w -
-				       offsetof(struct destination, punched));
-	uint64_t slots;
-	struct peer *p;
-	uint32_t seq;
-	unsigned int i;
-	int status;
-
-	(void)events;
-	status = punch_finish(d->punch, &seq, &slots);
-	d->punch = NULL;
-	d->nr_punches += !status;
-	d->nr_punch_errors += !!status;
-	d->punched_slots += slots;
-	if (status && may_log(d))
-		say("%s: request %u of peer %u to give memory back refused: %s",
-		    d->spec.name, seq, d->punch_peer, strerror(status));
-
-	/* a ring that came meanwhile was for the next request */
-	for (i = 0; i < MAX_PEERS && !d->punch; i++) {
-		p = d->peers[i];
-		if (p && p->ring_pending) {
-			p->ring_pending = false;
-			start_punch(d, p);
-		}
-	}
-}
-
 static int check_limits(const struct dest_spec *spec, const struct config *cfg,
 			struct error *err)
 {
@@ -406,11 +362,49 @@ static int check_limits(const struct dest_spec *spec, const struct config *cfg,
 	return 0;
 }
 
+static void free_peers(struct destination *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_PEERS; i++)
+		if (d->peers[i])
+			peer_free(d->peers[i]);
+}
+
+/* Who is not there was not told, or not heard, by a server that died over it. */
+static void resume(struct destination *d)
+{
+	struct peer *other;
+	unsigned int i;
+
+	if (!other_peer(d, NULL))
+		return;
+	publish(d, 0);
+	timer_arm(&d->publish, PUBLISH_EVERY_MS);
+	for (i = 0; i < MAX_PEERS; i++) {
+		if (d->peers[i]) {
+			timer_arm(&d->peers[i]->stuck, d->stuck_ms);
+			continue;
+		}
+		other = other_peer(d, NULL);
+		if (!other || !d->saved->peers[i])
+			continue;
+		say("%s: peer %u left while no server ran", d->spec.name,
+		    d->saved->peers[i]);
+		if (peer_tell_left(other, d->saved->peers[i]))
+			destination_drop(other, send_failure());
+		d->saved->nr_left++;
+		d->saved->peers[i] = 0;
+	}
+}
+
 /**
  * destination_add() - make a destination and listen for its peers
  * @spec: checked by dest_spec_read(); copied
  * @cfg: limits
  * @err: message
+ *
+ * What a former server left of it goes on.
  *
  * Return: 0 or -1, then nothing has changed.
  */
@@ -425,18 +419,22 @@ int destination_add(const struct dest_spec *spec, const struct config *cfg,
 	if (!d)
 		return fail(err, "out of memory");
 	d->spec = *spec;
-	d->next_id = FIRST_ID;
 	d->stuck_ms = cfg->stuck_ms;
 	d->accept_tokens = ACCEPT_BURST;
 	d->accept_refill = loop_now();
 	d->listener.ready = listener_ready;
 	d->listener_rest.expired = listener_rested;
 	d->publish.expired = publish_again;
-	d->punched.ready = punched_ready;
+	request_init(d);
 
-	d->region = region_new(&d->spec, SERVER_ID, err);
-	if (!d->region)
+	if (handover_begin(d, err))
 		goto err_free;
+	if (!d->region) {
+		d->region = region_new(&d->spec, SERVER_ID, err);
+		if (!d->region)
+			goto err_saved;
+		handover_put_memory(d);
+	}
 	d->listener.fd = listen_unix(d->spec.socket, SOCK_STREAM, BACKLOG,
 				     d->spec.group, err);
 	if (d->listener.fd < 0)
@@ -448,16 +446,41 @@ int destination_add(const struct dest_spec *spec, const struct config *cfg,
 	for (pos = &destinations; *pos; pos = &(*pos)->next)
 		;
 	*pos = d;
+	resume(d);
 	return 0;
 
 err_listener:
 	close(d->listener.fd);
 	unlink(d->spec.socket);
 err_region:
+	free_peers(d);
 	region_put(d->region);
+err_saved:
+	handover_end(d);
 err_free:
 	free(d);
 	return -1;
+}
+
+/* The next server may go on with it, unless it is forgotten. */
+static void stop_serving(struct destination *d)
+{
+	struct destination **pos;
+
+	for (pos = &destinations; *pos != d; pos = &(*pos)->next)
+		;
+	*pos = d->next;
+	unlink(d->spec.socket);
+	timer_cancel(&d->listener_rest);
+	timer_cancel(&d->publish);
+	loop_remove(&d->listener);
+	close(d->listener.fd);
+	free_peers(d);
+	if (d->punch)
+		punch_abandon(d->punch);
+	region_put(d->region);
+	handover_end(d);
+	free(d);
 }
 
 /**
@@ -470,7 +493,6 @@ err_free:
  */
 int destination_remove(struct destination *d, bool force, struct error *err)
 {
-	struct destination **pos;
 	unsigned int i, nr = 0;
 
 	for (i = 0; i < MAX_PEERS; i++)
@@ -478,22 +500,8 @@ int destination_remove(struct destination *d, bool force, struct error *err)
 	if (nr && !force)
 		return fail(err, "destination %s has %u connected peer%s; stop them first or use --force",
 			    d->spec.name, nr, nr == 1 ? "" : "s");
-
-	for (pos = &destinations; *pos != d; pos = &(*pos)->next)
-		;
-	*pos = d->next;
-	unlink(d->spec.socket);
-	timer_cancel(&d->listener_rest);
-	timer_cancel(&d->publish);
-	loop_remove(&d->listener);
-	close(d->listener.fd);
-	for (i = 0; i < MAX_PEERS; i++)
-		if (d->peers[i])
-			peer_free(d->peers[i]);
-	if (d->punch)
-		punch_abandon(d->punch);
-	region_put(d->region);
-	free(d);
+	handover_forget(d);
+	stop_serving(d);
 	return 0;
 }
 
@@ -511,14 +519,14 @@ int destination_set_quota(struct destination *d, uint64_t quota_bytes,
 	if (quota_check(&d->spec, quota_bytes, err))
 		return -1;
 	d->spec.quota_bytes = quota_bytes;
+	d->saved->spec = d->spec;
 	publish(d, 0);
 	return 0;
 }
 
-void destination_remove_all(void)
+/** destination_stop_all() - the server ends */
+void destination_stop_all(void)
 {
-	struct error err;
-
 	while (destinations)
-		destination_remove(destinations, true, &err);
+		stop_serving(destinations);
 }

@@ -24,12 +24,14 @@ static void on_signal(int nr)
 
 static void usage(FILE *f)
 {
-	fputs("usage: sluice-regiond [-c FILE] [-s SOCKET] [-t]\n"
+	fputs("usage: sluice-regiond [-c FILE] [-s SOCKET] [-k | -t]\n"
 	      "\n"
 	      "Makes the memory that a driver domain and a guest share under QEMU.\n"
 	      "\n"
 	      "  -c, --config FILE    read the configuration from FILE\n"
 	      "  -s, --socket SOCKET  listen for sluice-regionctl on SOCKET\n"
+	      "  -k, --keep           start the server again when it dies, and keep\n"
+	      "                       its memory and connections until then\n"
 	      "  -t, --test           check the configuration and exit\n"
 	      "  -h, --help           show this\n", f);
 }
@@ -60,50 +62,38 @@ static void raise_file_limit(void)
 	setrlimit(RLIMIT_NOFILE, &lim);
 }
 
-/* systemd's readiness protocol is one datagram; nothing without systemd. */
-static void notify_ready(void)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	size_t len = path ? strlen(path) : 0;
-	int fd;
-
-	if (!len || len > PATH_CHARS || (path[0] != '/' && path[0] != '@'))
-		return;
-	memcpy(addr.sun_path, path, len);
-	if (addr.sun_path[0] == '@')
-		addr.sun_path[0] = 0;	/* abstract */
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	if (sendto(fd, "READY=1", 7, MSG_NOSIGNAL, (struct sockaddr *)&addr,
-		   offsetof(struct sockaddr_un, sun_path) + len) < 0)
-		say("cannot notify systemd: %s", strerror(errno));
-	close(fd);
-}
-
 static int serve(struct config *cfg, struct error *err)
 {
+	struct dest_spec spec;
 	int ret = -1;
 	size_t i;
 
 	if (loop_init())
 		return fail(err, "epoll: %s", strerror(errno));
+	store_init();
 	if (cfg->control[0] && command_init(cfg, &stop, err))
 		goto out;
 	for (i = 0; i < cfg->nr_dests; i++)
 		if (destination_add(&cfg->dests[i], cfg, err))
 			goto out;
+	while (handover_added(&spec)) {
+		if (!destination_add(&spec, cfg, err))
+			continue;
+		say("%s: is not served any more: %s", spec.name, err->text);
+		handover_refuse(spec.name);
+	}
+	store_drop_rest("");
 
 	say("ready, %zu destination%s", cfg->nr_dests,
 	    cfg->nr_dests == 1 ? "" : "s");
-	notify_ready();
+	store_ready();
 	loop_run(&stop);
 	say("stopping");
 	ret = 0;
 out:
-	destination_remove_all();
+	destination_stop_all();
 	command_free();
+	store_free();
 	loop_free();
 	return ret;
 }
@@ -113,6 +103,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "socket", required_argument, NULL, 's' },
+		{ "keep", no_argument, NULL, 'k' },
 		{ "test", no_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
@@ -120,16 +111,19 @@ int main(int argc, char **argv)
 	const char *path = NULL, *control = NULL;
 	struct error err = { "" };
 	struct config cfg;
-	bool test = false;
+	bool keep = false, test = false;
 	int opt, ret;
 
-	while ((opt = getopt_long(argc, argv, "c:s:th", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "c:s:kth", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c':
 			path = optarg;
 			break;
 		case 's':
 			control = optarg;
+			break;
+		case 'k':
+			keep = true;
 			break;
 		case 't':
 			test = true;
@@ -147,8 +141,10 @@ int main(int argc, char **argv)
 		return 2;
 	}
 
-	init_signals();
 	raise_file_limit();
+	if (keep && !test)
+		return keep_run(path, control);
+	init_signals();
 	ret = config_load(&cfg, path, &err);
 	if (!ret && control) {
 		if (strlen(control) > PATH_CHARS)

@@ -111,7 +111,7 @@ static void ring_ready(struct watch *w, uint32_t events)
 	if (preadv2(w->fd, &iov, 1, -1, RWF_NOWAIT) == sizeof(count))
 		p->rings += count;
 	timer_arm(&p->ring_rest, 1);
-	destination_peer_rang(p);
+	request_rang(p);
 }
 
 static void ring_rested(struct timer *t)
@@ -131,15 +131,37 @@ static void peer_stuck(struct timer *t)
 		destination_drop(p, "does not read its messages");
 }
 
+static void peer_settled(struct timer *t)
+{
+	handover_put_peer((struct peer *)((char *)t -
+					  offsetof(struct peer, keep)));
+}
+
+/** peer_fds_close() - all that are open */
+void peer_fds_close(const struct peer_fds *fds)
+{
+	unsigned int i;
+
+	if (fds->sock >= 0)
+		close(fds->sock);
+	if (fds->ring >= 0)
+		close(fds->ring);
+	for (i = 0; i < fds->nr_vectors; i++)
+		if (fds->vectors[i] >= 0)
+			close(fds->vectors[i]);
+}
+
 /**
- * peer_new() - take a client's socket
- * @d: where it connected
- * @fd: its socket; the peer's only on success
+ * peer_adopt() - a peer whose descriptors are there already
+ * @d: where it is connected
+ * @id: of the peer
+ * @fds: the peer's, if that succeeds
  * @err: message
  *
- * Return: a peer with its eventfds, to which nothing was sent, or NULL.
+ * Return: a peer that is watched, to which nothing was sent, or NULL.
  */
-struct peer *peer_new(struct destination *d, int fd, struct error *err)
+struct peer *peer_adopt(struct destination *d, uint32_t id,
+			const struct peer_fds *fds, struct error *err)
 {
 	struct ucred cred = { .pid = 0, .uid = -1 };
 	socklen_t len = sizeof(cred);
@@ -152,42 +174,65 @@ struct peer *peer_new(struct destination *d, int fd, struct error *err)
 		return NULL;
 	}
 	p->dest = d;
-	p->ring.fd = -1;
+	p->id = id;
+	p->ring.fd = fds->ring;
 	p->ring.ready = ring_ready;
 	p->ring_rest.expired = ring_rested;
 	p->stuck.expired = peer_stuck;
-	p->sock.fd = fd;
+	p->keep.expired = peer_settled;
+	p->sock.fd = fds->sock;
 	p->sock.ready = sock_ready;
+	p->nr_vectors = fds->nr_vectors;
+	memcpy(p->vectors, fds->vectors, sizeof(p->vectors));
 
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len)) {
+	setsockopt(p->sock.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (!getsockopt(p->sock.fd, SOL_SOCKET, SO_PEERCRED, &cred, &len)) {
 		p->pid = cred.pid;
 		p->uid = cred.uid;
 	}
-
-	for (; p->nr_vectors < d->spec.pairs + 1; p->nr_vectors++) {
-		p->vectors[p->nr_vectors] = eventfd(0, EFD_CLOEXEC |
-						       EFD_NONBLOCK);
-		if (p->vectors[p->nr_vectors] < 0)
-			goto err_fds;
-	}
-	p->ring.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (p->ring.fd < 0 ||
-	    loop_add(&p->ring, EPOLLIN | EPOLLONESHOT))
-		goto err_fds;
-	if (loop_add(&p->sock, EPOLLIN | EPOLLRDHUP))
-		goto err_watch;
-	return p;
-
-err_watch:
+	if (loop_add(&p->ring, EPOLLIN | EPOLLONESHOT))
+		goto err;
+	if (!loop_add(&p->sock, EPOLLIN | EPOLLRDHUP))
+		return p;
 	loop_remove(&p->ring);
-err_fds:
-	fail(err, "no descriptors for a client: %s", strerror(errno));
-	if (p->ring.fd >= 0)
-		close(p->ring.fd);
-	while (p->nr_vectors)
-		close(p->vectors[--p->nr_vectors]);
+err:
+	fail(err, "epoll: %s", strerror(errno));
 	free(p);
+	return NULL;
+}
+
+/**
+ * peer_new() - take a client's socket
+ * @d: where it connected
+ * @fd: its socket; the peer's only on success
+ * @err: message
+ *
+ * Return: a peer with its eventfds, to which nothing was sent, or NULL.
+ */
+struct peer *peer_new(struct destination *d, int fd, struct error *err)
+{
+	struct peer_fds fds = { .sock = -1 };
+	struct peer *p;
+
+	fds.ring = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fds.ring < 0)
+		goto err;
+	for (; fds.nr_vectors < d->spec.pairs + 1; fds.nr_vectors++) {
+		fds.vectors[fds.nr_vectors] = eventfd(0, EFD_CLOEXEC |
+							 EFD_NONBLOCK);
+		if (fds.vectors[fds.nr_vectors] < 0)
+			goto err;
+	}
+	fds.sock = fd;
+	p = peer_adopt(d, 0, &fds, err);
+	if (p)
+		return p;
+	fds.sock = -1;
+	peer_fds_close(&fds);
+	return NULL;
+err:
+	fail(err, "no descriptors for a client: %s", strerror(errno));
+	peer_fds_close(&fds);
 	return NULL;
 }
 
@@ -254,6 +299,7 @@ bool peer_has_unread(const struct peer *p)
 void peer_free(struct peer *p)
 {
 	timer_cancel(&p->stuck);
+	timer_cancel(&p->keep);
 	timer_cancel(&p->ring_rest);
 	loop_remove(&p->ring);
 	loop_remove(&p->sock);

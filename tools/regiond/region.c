@@ -29,6 +29,45 @@ static void store32(__le32 *shared, uint32_t v)
 	__atomic_store_n(shared, htole32(v), __ATOMIC_RELEASE);
 }
 
+#define SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+/* Takes @memfd, also when it fails */
+static struct region *region_of(const struct dest_spec *spec, int memfd,
+				struct error *err)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	struct region *r;
+
+	r = calloc(1, sizeof(*r));
+	if (!r) {
+		fail(err, "out of memory");
+		goto err_close;
+	}
+	atomic_init(&r->refs, 1);
+	r->memfd = memfd;
+	r->bytes = spec->window_bytes;
+	r->window_slots = spec->window_bytes >> SLUICE_SHM_SEGMENT_SHIFT;
+	r->ctrl_slots = (spec->control_bytes + SLUICE_SHM_SEGMENT_BYTES - 1) >>
+		SLUICE_SHM_SEGMENT_SHIFT;
+	r->map_bytes = SLUICE_SHM_AREA_OFF;
+	if (r->map_bytes < (size_t)page)
+		r->map_bytes = page;
+	r->map = mmap(NULL, r->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+		      memfd, 0);
+	if (r->map == MAP_FAILED) {
+		fail(err, "mmap: %s", strerror(errno));
+		goto err_free;
+	}
+	r->shared = (void *)((char *)r->map + SLUICE_SHM_HOST_OFF);
+	return r;
+
+err_free:
+	free(r);
+err_close:
+	close(memfd);
+	return NULL;
+}
+
 /**
  * region_new() - make the memory and publish its host page
  * @spec: size, name and limits
@@ -44,52 +83,51 @@ static void store32(__le32 *shared, uint32_t v)
 struct region *region_new(const struct dest_spec *spec, uint32_t doorbell,
 			  struct error *err)
 {
-	long page = sysconf(_SC_PAGESIZE);
 	char label[64];
 	struct region *r;
-
-	r = calloc(1, sizeof(*r));
-	if (!r) {
-		fail(err, "out of memory");
-		return NULL;
-	}
-	atomic_init(&r->refs, 1);
-	r->bytes = spec->window_bytes;
-	r->window_slots = spec->window_bytes >> SLUICE_SHM_SEGMENT_SHIFT;
-	r->ctrl_slots = (spec->control_bytes + SLUICE_SHM_SEGMENT_BYTES - 1) >>
-		SLUICE_SHM_SEGMENT_SHIFT;
-	r->map_bytes = SLUICE_SHM_AREA_OFF;
-	if (r->map_bytes < (size_t)page)
-		r->map_bytes = page;
+	int memfd;
 
 	snprintf(label, sizeof(label), "sluice-%s", spec->name);
-	r->memfd = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (r->memfd < 0) {
+	memfd = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (memfd < 0) {
 		fail(err, "memfd_create: %s", strerror(errno));
-		goto err_free;
+		return NULL;
 	}
-	if (ftruncate(r->memfd, r->bytes) ||
-	    fcntl(r->memfd, F_ADD_SEALS,
-		  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+	if (ftruncate(memfd, spec->window_bytes) ||
+	    fcntl(memfd, F_ADD_SEALS, SEALS)) {
 		fail(err, "cannot size and seal the memory of %s: %s",
 		     spec->name, strerror(errno));
-		goto err_close;
+		close(memfd);
+		return NULL;
 	}
-	r->map = mmap(NULL, r->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-		      r->memfd, 0);
-	if (r->map == MAP_FAILED) {
-		fail(err, "mmap: %s", strerror(errno));
-		goto err_close;
-	}
-	r->shared = (void *)((char *)r->map + SLUICE_SHM_HOST_OFF);
-	region_publish(r, spec, doorbell, 0);
+	r = region_of(spec, memfd, err);
+	if (r)
+		region_publish(r, spec, doorbell, 0);
 	return r;
+}
 
-err_close:
-	close(r->memfd);
-err_free:
-	free(r);
-	return NULL;
+/**
+ * region_adopt() - the memory that a former server made
+ * @spec: of the same destination
+ * @memfd: taken, also when it fails
+ * @err: message
+ *
+ * Its host page is as the peers left it: publish it.
+ *
+ * Return: a region with one reference, or NULL.
+ */
+struct region *region_adopt(const struct dest_spec *spec, int memfd,
+			    struct error *err)
+{
+	struct stat st;
+
+	if (fstat(memfd, &st) || (uint64_t)st.st_size != spec->window_bytes ||
+	    fcntl(memfd, F_GET_SEALS) != SEALS) {
+		fail(err, "what the service manager kept is not its memory");
+		close(memfd);
+		return NULL;
+	}
+	return region_of(spec, memfd, err);
 }
 
 void region_get(struct region *r)

@@ -9,8 +9,9 @@
  *
  * What depends on what:
  *
- *	main -> command -> destination -> peer, punch -> region -> util
- *	main -> config  -> util			all of them -> loop
+ *	main -> command -> destination -> handover -> peer, store, region -> util
+ *	main -> keep	   destination -> request -> punch -> region
+ *	main -> config  -> util				all of them -> loop
  */
 #ifndef SLUICE_REGIOND_H
 #define SLUICE_REGIOND_H
@@ -84,6 +85,7 @@ struct dest_spec {
 	unsigned int pairs;
 	uint8_t mac[6];		/* all zero: the backend chooses */
 	gid_t group;		/* may connect beside the owner */
+	bool by_command;	/* so no configuration knows it */
 };
 
 struct config {
@@ -133,6 +135,8 @@ struct punch_request {
 
 struct region *region_new(const struct dest_spec *spec, uint32_t doorbell,
 			  struct error *err);
+struct region *region_adopt(const struct dest_spec *spec, int memfd,
+			    struct error *err);
 void region_get(struct region *r);
 void region_put(struct region *r);
 void region_publish(struct region *r, const struct dest_spec *spec,
@@ -171,11 +175,24 @@ struct peer {
 	int vectors[SLUICE_SHM_MAX_DOORBELLS];
 	pid_t pid;
 	uid_t uid;
+	struct timer keep;
+	bool kept;		/* for the next server */
 	bool ring_pending;	/* rang while a punch was running */
 	uint64_t rings;
 };
 
+/* All that a peer has open with the server */
+struct peer_fds {
+	int sock;
+	int ring;
+	int vectors[SLUICE_SHM_MAX_DOORBELLS];
+	unsigned int nr_vectors;
+};
+
 struct peer *peer_new(struct destination *d, int fd, struct error *err);
+struct peer *peer_adopt(struct destination *d, uint32_t id,
+			const struct peer_fds *fds, struct error *err);
+void peer_fds_close(const struct peer_fds *fds);
 int peer_introduce(struct peer *p, const struct peer *other);
 int peer_handshake(struct peer *p, const struct peer *other);
 int peer_tell_left(struct peer *p, uint32_t id);
@@ -199,20 +216,14 @@ struct destination {
 	struct region *region;
 	bool region_stale;	/* by a pair that is gone: must be replaced */
 	struct peer *peers[MAX_PEERS];
-	uint32_t next_id;
+	struct saved *saved;	/* what the next server has to know */
 	struct punch *punch;
 	struct watch punched;	/* the running punch ended */
 	uint32_t punch_peer;	/* id of who asked for it */
-	uint32_t last_seq;	/* last request taken */
 	unsigned int stuck_ms;
+	uint64_t keep_second;	/* in which nr_kept peers were put into the store */
+	unsigned int nr_kept;
 	uint64_t last_log;
-	uint64_t nr_joined;
-	uint64_t nr_left;
-	uint64_t nr_refused;
-	uint64_t nr_dropped;
-	uint64_t nr_punches;
-	uint64_t nr_punch_errors;
-	uint64_t punched_slots;
 };
 
 struct destination *destination_first(void);
@@ -223,9 +234,59 @@ int destination_add(const struct dest_spec *spec, const struct config *cfg,
 int destination_remove(struct destination *d, bool force, struct error *err);
 int destination_set_quota(struct destination *d, uint64_t quota_bytes,
 			  struct error *err);
-void destination_remove_all(void);
-void destination_peer_rang(struct peer *p);
+void destination_stop_all(void);
 void destination_drop(struct peer *p, const char *why);
+bool destination_may_log(struct destination *d);
+
+/* request.c: what a backend asks for in the host page */
+
+void request_init(struct destination *d);
+void request_rang(struct peer *p);
+
+/* handover.c: what of a destination outlives the server */
+
+struct saved {
+	uint32_t layout;
+	uint32_t next_id;
+	uint32_t peers[MAX_PEERS];	/* ids in the order of destination.peers, 0: none */
+	uint32_t nr_memory;	/* counts what memory the destination has had */
+	uint32_t last_seq;	/* last request taken */
+	struct dest_spec spec;
+	uint64_t nr_joined;
+	uint64_t nr_left;
+	uint64_t nr_refused;
+	uint64_t nr_dropped;
+	uint64_t nr_punches;
+	uint64_t nr_punch_errors;
+	uint64_t punched_slots;
+	uint64_t nr_handovers;
+};
+
+int handover_begin(struct destination *d, struct error *err);
+void handover_end(struct destination *d);
+bool handover_added(struct dest_spec *spec);
+void handover_refuse(const char *dest);
+void handover_forget(struct destination *d);
+void handover_put_memory(const struct destination *d);
+void handover_put_peer(struct peer *p);
+void handover_drop_peer(const struct destination *d, uint32_t id);
+
+/* store.c: descriptors that the service manager keeps for the next server */
+
+#define STORE_NAME_CHARS	64
+
+void store_init(void);
+void store_ready(void);
+int store_put(const char *name, int fd);
+void store_drop(const char *name);
+int store_take(const char *name);
+const char *store_find(const char *suffix, int *fd);
+void store_drop_rest(const char *prefix);
+void store_free(void);
+
+/* keep.c: a manager for who has no systemd */
+
+int keep_run(const char *config, const char *control);
 
 /* command.c: the command socket */
 
