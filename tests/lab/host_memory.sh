@@ -12,6 +12,10 @@ regionctl() { # regionctl COMMAND...: at the lab's region server
 	"$sluice_build/regiond/sluice-regionctl" -s "$run/regiond.sock" "$@"
 }
 
+region_server() { # its process; regiond.pid has the one that keeps it
+	regionctl -j status | json .pid
+}
+
 on_host() { # on_host NAME KEY: of a destination, as the region server sees it
 	regionctl -j status "$1" | json ".destinations[0].$2"
 }

@@ -62,7 +62,7 @@ received_above() { # received_above VM FRAMES
 all_stand_still() {
 	local sessions frames load pids
 	mapfile -t pids < <(cat "$sluice_build/lab/$lab_name"/*/pid \
-		"$sluice_build/lab/$lab_name/regiond.pid" | cut -d' ' -f1)
+		"$sluice_build/lab/$lab_name/regiond.pid" <(region_server) | cut -d' ' -f1)
 	sessions=$(dest guest1 .session_count)
 	frames=$(vm guest1 cat /sys/class/net/sl0/statistics/rx_packets)
 	sends_udp client guest1 2000 1400 200 &

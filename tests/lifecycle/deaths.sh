@@ -11,7 +11,7 @@ death_title() {
 	backend) echo "sluice_back is unloaded and loaded, traffic back within 3 s" ;;
 	guest) echo "guest1 is killed and boots again" ;;
 	driver) echo "the driver domain is killed and boots again, traffic back within 5 s" ;;
-	server) echo "the region server is killed and started again" ;;
+	server) echo "the region server is killed, and another one takes over" ;;
 	paused) echo "guest1 is paused for longer than every timeout" ;;
 	deaf) echo "guest1 answers no PING but goes on with the memory" ;;
 	esac

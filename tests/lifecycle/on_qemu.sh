@@ -7,9 +7,8 @@
 # shellcheck source=../lab/host_memory.sh
 . "$here/../lab/host_memory.sh"
 
-# In this order: after the server's death a VM that boots meets nobody whose device is still of
-# the server before (Documentation/regiond.md).
-deaths=(frontend backend guest driver server paused deaf)
+# The server first: what dies after it comes back by the hands of a server that took over.
+deaths=(server frontend backend guest driver paused deaf)
 up_options=()
 
 dies() { # dies VM: with no time to say goodbye
@@ -35,11 +34,12 @@ has_region_again() { # has_region_again GUEST...
 }
 
 # What holds the memory must not hold more.
-growth_host_names="descriptors of the region server"
+growth_host_names="descriptors of the region server,descriptors kept for it"
 growth_of_host() {
 	local pid
-	pid=$(process_pid "$lab_dir/regiond.pid")
-	find "/proc/$pid/fd" -mindepth 1 | wc -l
+	for pid in "$(region_server)" "$(process_pid "$lab_dir/regiond.pid")"; do
+		find "/proc/$pid/fd" -mindepth 1 | wc -l
+	done | xargs
 }
 
 region_mark() {
@@ -50,20 +50,30 @@ region_is_gone() { # guest1's, but for the control segment
 	uses_at_most guest1 1048576
 }
 
-# Memory and doorbells belong to the peers. What the next server makes is other memory,
-# so a destination meets there only once both its devices are plugged again.
+server_follows() { # server_follows PID
+	local pid
+	pid=$(region_server) && ((pid != $1))
+}
+
+punched_since() { # punched_since BYTES: of guest1, by this server and those before it
+	(($(on_host guest1 punched) >= $1))
+}
+
+# Memory and doorbells belong to the peers, who notice nothing; the next server has the
+# connections of this one and serves them.
 death_server() {
-	local since run
-	# shellcheck source=/dev/null
-	run=$(. "$lab_dir/settings" && echo "$lab_run")
+	local since pid died punched
 	pings_start guest1
 	since=$(clock_now)
-	kill_hard "$lab_dir/regiond.pid"
+	pid=$(region_server)
+	punched=$(on_host guest1 punched)
+	died=${EPOCHREALTIME/./}
+	kill -KILL "$pid"
+	wait_for 10 server_follows "$pid"
+	echo "server-again $(((${EPOCHREALTIME/./} - died) / 1000))" >>"$figures"
 	resized 4M 4194304
+	wait_for 30 punched_since $((punched + 4194304))
 	streams_move g1-out g1-in g2-out g2-in
-	process_start "$lab_dir/regiond.pid" "$lab_dir/regiond.log" \
-		"$sluice_build/regiond/sluice-regiond" -c "$lab_dir/regiond.conf"
-	wait_for 10 test -S "$run/guest1.sock"
 	resized 8M 8388608
 	streams_move g1-out g1-in g2-out g2-in
 	clock_gap server guest1 "$since" 2

@@ -63,7 +63,7 @@ hv_services_start() {
 		printf '\n\t]\n}\n'
 	} >"$lab_dir/regiond.conf"
 	process_start "$lab_dir/regiond.pid" "$lab_dir/regiond.log" \
-		"$(hv_regiond_program)" -c "$lab_dir/regiond.conf"
+		"$(hv_regiond_program)" --keep -c "$lab_dir/regiond.conf"
 	# shellcheck disable=SC2317 # called by wait_for
 	hv_regiond_listens() {
 		local g
