@@ -234,8 +234,9 @@ resume_goes_on() {
 # What is held is waited for, and it ends when it comes back.
 quiesce_waits() {
 	hold_pages
+	# long enough for segments that nobody holds: a slow machine named one of those
 	says 4 "is held by the guest, which has not answered; quiescing goes on" \
-		ctl dest quiesce loop0 timeout 1s
+		ctl dest quiesce loop0 timeout 3s
 	quiesce_is quiescing
 	refused 2 "loop0 is quiescing already" dest quiesce loop0
 	let_go
