@@ -12,7 +12,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
 
 #include "test.h"
 
@@ -20,6 +24,7 @@
 	" { \"name\": \"g1\", \"socket\": \"@/g1.sock\", \"window\": \"4M\"," \
 	"   \"pairs\": 8 }," \
 	" { \"name\": \"g2\", \"socket\": \"@/g2.sock\", \"window\": \"4M\" } ] }"
+#define LINGER_S	40
 #define G1_VECTORS	9
 #define G2_VECTORS	2
 
@@ -68,16 +73,87 @@ static void test_third(void)
 static void test_garbage(void)
 {
 	struct client a;
-	char junk[300];
 
 	if (!client_join(&a, in_dir("g1.sock"), G1_VECTORS))
 		bail("cannot join");
-	memset(junk, 0xee, sizeof(junk));
-	ok(send(a.sock, junk, sizeof(junk), MSG_NOSIGNAL) > 0 &&
-	   at_end(a.sock), "a client that sends bytes is dropped");
-	ok(status_becomes(&s, "g1", "dropped", 1), "and counted");
+	ok(send(a.sock, "junk", 4, MSG_NOSIGNAL) < 0 && errno == EPIPE,
+	   "a client cannot send");
 	client_leave(&a);
+	status_becomes(&s, "g1", "peers", 0);
 	g2_undisturbed("garbage");
+}
+
+/* A socket whose last close() takes LINGER_S: its other end reads nothing. */
+static int lingering(int *other)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = LINGER_S };
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	static char junk[1 << 16];
+	socklen_t len = sizeof(addr);
+
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(listener, (struct sockaddr *)&addr, len) ||
+	    getsockname(listener, (struct sockaddr *)&addr, &len) ||
+	    listen(listener, 1) ||
+	    connect(fd, (struct sockaddr *)&addr, len) ||
+	    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)))
+		bail("no TCP over loopback: %s", strerror(errno));
+	*other = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	close(listener);
+	while (send(fd, junk, sizeof(junk), MSG_DONTWAIT) > 0)
+		;
+	return fd;
+}
+
+static bool send_fd(int sock, int fd)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct iovec iov = { .iov_base = "x", .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	return sendmsg(sock, &msg, MSG_NOSIGNAL) == 1;
+}
+
+static void test_slow_to_close(void)
+{
+	long before = status_number(&s, "g1", "refused");
+	struct timespec from, to;
+	struct client a;
+	int sock, fd, other;
+	bool sent;
+
+	fd = lingering(&other);
+	/* so that it is there before the server looks */
+	kill(s.pid, SIGSTOP);
+	sock = dial(in_dir("g1.sock"));
+	sent = send_fd(sock, fd);
+	close(fd);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	kill(s.pid, SIGCONT);
+	ok(sent && status_becomes(&s, "g1", "refused", before + 1) &&
+	   client_join(&a, in_dir("g1.sock"), G1_VECTORS),
+	   "who has sent what takes long to close is refused");
+	client_leave(&a);
+	status_becomes(&s, "g1", "peers", 0);
+	g2_undisturbed("what takes long to close");
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	ok(to.tv_sec - from.tv_sec < LINGER_S / 2, "and nobody waits for it");
+	close(sock);
+	close(other);
 }
 
 /* Connected, asked nothing, read nothing: the handshake waits in its socket */
@@ -311,6 +387,7 @@ void test_bad_clients(void)
 		bail("cannot join");
 	test_third();
 	test_garbage();
+	test_slow_to_close();
 	test_never_reads();
 	test_half_handshake();
 	test_killed();

@@ -123,8 +123,7 @@ static int renew_region(struct destination *d)
 	}
 	region_put(d->region);
 	d->region = r;
-	d->saved->last_seq = 0;
-	handover_put_memory(d);
+	handover_new_memory(d);
 	return 0;
 }
 
@@ -175,6 +174,8 @@ void destination_drop(struct peer *p, const char *why)
 	/* What it asked for must not meet its successor's use of the slots. */
 	if (d->punch && d->punch_peer == id)
 		punch_cancel(d->punch);
+	/* whoever keeps a copy: for it, and for the next server, this is the end */
+	shutdown(p->sock.fd, SHUT_RDWR);
 	peer_free(p);
 
 	other = other_peer(d, NULL);
@@ -283,6 +284,21 @@ static void join(struct destination *d, int fd)
 		handover_put_peer(d->peers[i]);
 }
 
+static void rest_listener(struct destination *d, unsigned int ms)
+{
+	loop_change(&d->listener, 0);
+	timer_arm(&d->listener_rest, ms);
+}
+
+/* One that cannot be closed yet keeps out only those who come the same way. */
+static void close_tainted(struct destination *d)
+{
+	if (d->tainted >= 0 && close_elsewhere(d->tainted))
+		rest_listener(d, 1000);
+	else
+		d->tainted = -1;
+}
+
 static void listener_rested(struct timer *t)
 {
 	struct destination *d =
@@ -291,12 +307,7 @@ static void listener_rested(struct timer *t)
 						listener_rest));
 
 	loop_change(&d->listener, EPOLLIN);
-}
-
-static void rest_listener(struct destination *d, unsigned int ms)
-{
-	loop_change(&d->listener, 0);
-	timer_arm(&d->listener_rest, ms);
+	close_tainted(d);
 }
 
 static void listener_ready(struct watch *w, uint32_t events)
@@ -324,7 +335,16 @@ static void listener_ready(struct watch *w, uint32_t events)
 		return;
 	}
 	d->accept_tokens--;
-	join(d, fd);
+	if (socket_only_sends(fd)) {
+		join(d, fd);
+		return;
+	}
+	d->saved->nr_refused++;
+	if (destination_may_log(d))
+		say("%s: connection refused: it sent data, which an ivshmem client never does",
+		    d->spec.name);
+	d->tainted = fd;
+	close_tainted(d);
 }
 
 static int check_limits(const struct dest_spec *spec, const struct config *cfg,
@@ -419,6 +439,7 @@ int destination_add(const struct dest_spec *spec, const struct config *cfg,
 	if (!d)
 		return fail(err, "out of memory");
 	d->spec = *spec;
+	d->tainted = -1;
 	d->stuck_ms = cfg->stuck_ms;
 	d->accept_tokens = ACCEPT_BURST;
 	d->accept_refill = loop_now();
@@ -433,7 +454,7 @@ int destination_add(const struct dest_spec *spec, const struct config *cfg,
 		d->region = region_new(&d->spec, SERVER_ID, err);
 		if (!d->region)
 			goto err_saved;
-		handover_put_memory(d);
+		handover_new_memory(d);
 	}
 	d->listener.fd = listen_unix(d->spec.socket, SOCK_STREAM, BACKLOG,
 				     d->spec.group, err);
@@ -456,6 +477,9 @@ err_region:
 	free_peers(d);
 	region_put(d->region);
 err_saved:
+	/* one of the configuration may be served by the next server, when that is mended */
+	if (d->spec.by_command)
+		handover_forget(d);
 	handover_end(d);
 err_free:
 	free(d);
@@ -474,7 +498,11 @@ static void stop_serving(struct destination *d)
 	timer_cancel(&d->listener_rest);
 	timer_cancel(&d->publish);
 	loop_remove(&d->listener);
-	close(d->listener.fd);
+	/* clients wait in it that nobody has looked at */
+	if (close_elsewhere(d->listener.fd))
+		close(d->listener.fd);
+	if (d->tainted >= 0 && close_elsewhere(d->tainted))
+		close(d->tainted);
 	free_peers(d);
 	if (d->punch)
 		punch_abandon(d->punch);
@@ -501,6 +529,9 @@ int destination_remove(struct destination *d, bool force, struct error *err)
 		return fail(err, "destination %s has %u connected peer%s; stop them first or use --force",
 			    d->spec.name, nr, nr == 1 ? "" : "s");
 	handover_forget(d);
+	for (i = 0; i < MAX_PEERS; i++)
+		if (d->peers[i])
+			shutdown(d->peers[i]->sock.fd, SHUT_RDWR);
 	stop_serving(d);
 	return 0;
 }

@@ -5,13 +5,17 @@
  * of it lies in the service manager's store under these names:
  *
  *	DESTINATION/state	struct saved, which no peer ever gets
- *	DESTINATION/N/memory	the Nth
- *	DESTINATION/ID/sock
- *	DESTINATION/ID/ring	by which the peer rings the server
- *	DESTINATION/ID/0 ...	its vectors
+ *	DESTINATION/X.N/memory	the Nth
+ *	DESTINATION/X.ID/sock
+ *	DESTINATION/X.ID/ring	by which the peer rings the server
+ *	DESTINATION/X.ID/0 ...	its vectors
+ *
+ * X is another number for each struct saved, so that what one destination left behind is
+ * not taken for that of a later one with its name.
  *
  * A peer is put there when it and the other one know of each other. So one that is all
  * there needs to be told nothing, and of any other the one that stayed is told that it left.
+ * The memory goes there with the first of them: without a peer it is nobody's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,38 +31,41 @@
 #include "regiond.h"
 
 #define SAVED_LAYOUT	1u	/* of struct saved and the names above */
-#define KEEP_PER_S	4u	/* peers of one destination: who comes and goes must not keep the manager busy */
+#define KEEP_PER_S	4u	/* peers of one destination that are put at once */
 
-static void name_of(char name[STORE_NAME_CHARS], const char *dest, uint32_t id,
-		    const char *what)
+/* @nr: of a peer or of the memory, 0: of neither */
+static void name_of(char name[STORE_NAME_CHARS], const struct destination *d,
+		    uint32_t nr, const char *what)
 {
-	if (id)
-		snprintf(name, STORE_NAME_CHARS, "%.31s/%u/%.11s", dest, id, what);
+	if (nr)
+		snprintf(name, STORE_NAME_CHARS, "%.31s/%x.%u/%.11s",
+			 d->spec.name, d->saved->mark, nr, what);
 	else
-		snprintf(name, STORE_NAME_CHARS, "%.31s/%.11s", dest, what);
+		snprintf(name, STORE_NAME_CHARS, "%.31s/%.11s", d->spec.name,
+			 what);
 }
 
-static int put(const struct destination *d, uint32_t id, const char *what, int fd)
+static int put(const struct destination *d, uint32_t nr, const char *what, int fd)
 {
 	char name[STORE_NAME_CHARS];
 
-	name_of(name, d->spec.name, id, what);
+	name_of(name, d, nr, what);
 	return store_put(name, fd);
 }
 
-static int take(const struct destination *d, uint32_t id, const char *what)
+static int take(const struct destination *d, uint32_t nr, const char *what)
 {
 	char name[STORE_NAME_CHARS];
 
-	name_of(name, d->spec.name, id, what);
+	name_of(name, d, nr, what);
 	return store_take(name);
 }
 
-static void drop(const struct destination *d, uint32_t id, const char *what)
+static void drop(const struct destination *d, uint32_t nr, const char *what)
 {
 	char name[STORE_NAME_CHARS];
 
-	name_of(name, d->spec.name, id, what);
+	name_of(name, d, nr, what);
 	store_drop(name);
 }
 
@@ -94,15 +102,21 @@ static struct saved *read_saved(int fd)
 static int new_saved(struct destination *d, struct error *err)
 {
 	int fd = memfd_create("sluice-regiond", MFD_CLOEXEC);
+	uint32_t mark;
 
+	if (getrandom(&mark, sizeof(mark), 0) != sizeof(mark))
+		mark = loop_now();
 	if (fd < 0 || ftruncate(fd, sizeof(*d->saved)))
 		goto err;
 	d->saved = map_saved(fd);
 	if (!d->saved)
 		goto err;
 	d->saved->layout = SAVED_LAYOUT;
+	d->saved->mark = mark;
 	d->saved->spec = d->spec;
 	d->saved->next_id = FIRST_ID;
+	/* one that a manager missed to drop would be taken first */
+	drop(d, 0, "state");
 	put(d, 0, "state", fd);
 	close(fd);
 	return 0;
@@ -158,6 +172,7 @@ static void take_peers(struct destination *d)
 	int memory;
 
 	memory = take(d, d->saved->nr_memory, "memory");
+	d->memory_kept = memory >= 0;
 	if (memory >= 0)
 		d->region = region_adopt(&d->spec, memory, &err);
 	if (memory >= 0 && !d->region)
@@ -253,62 +268,78 @@ bool handover_added(struct dest_spec *spec)
 	return false;
 }
 
-/** handover_refuse() - a destination is not taken over */
+/** handover_refuse() - a destination is not taken over, unless it is served already */
 void handover_refuse(const char *dest)
 {
-	char name[STORE_NAME_CHARS];
+	char prefix[NAME_CHARS + 2], name[STORE_NAME_CHARS];
 	int fd;
 
-	name_of(name, dest, 0, "state");
+	snprintf(name, sizeof(name), "%.31s/state", dest);
 	fd = store_take(name);
 	if (fd >= 0)
 		close(fd);
+	/* what bears the name now is its own */
+	if (destination_find(dest))
+		return;
 	store_drop(name);
+	snprintf(prefix, sizeof(prefix), "%.31s/", dest);
+	store_drop_rest(prefix);
 }
 
-/** handover_put_memory() - the destination has new memory */
-void handover_put_memory(const struct destination *d)
+/** handover_new_memory() - the destination has memory that nobody knows yet */
+void handover_new_memory(struct destination *d)
 {
-	struct saved *saved = d->saved;
-
-	/* by another name: a manager that missed a message gives us no older one */
-	drop(d, saved->nr_memory, "memory");
-	put(d, ++saved->nr_memory, "memory", d->region->memfd);
+	if (d->memory_kept)
+		drop(d, d->saved->nr_memory, "memory");
+	d->memory_kept = false;
+	d->saved->nr_memory++;
+	d->saved->last_seq = 0;
 }
 
-/* True: now. The second that is counted begins with the first of them. */
-static bool may_keep(struct destination *d)
+static void put_peer(struct peer *p)
 {
-	if (loop_now() - d->keep_second >= 1000) {
-		d->keep_second = loop_now();
-		d->nr_kept = 0;
-	}
-	return d->nr_kept++ < KEEP_PER_S;
+	struct destination *d = p->dest;
+	char text[12];
+	unsigned int i;
+
+	if (!d->memory_kept)
+		d->memory_kept = !put(d, d->saved->nr_memory, "memory",
+				      d->region->memfd);
+	p->kept = d->memory_kept && !put(d, p->id, "sock", p->sock.fd);
+	if (!p->kept)
+		return;
+	put(d, p->id, "ring", p->ring.fd);
+	for (i = 0; i < p->nr_vectors; i++)
+		put(d, p->id, vector_name(i, text), p->vectors[i]);
 }
 
 /**
  * handover_put_peer() - a peer has been told everything, and so has the other one
  * @p: peer
  *
- * Put again a second later if there are too many of them.
+ * Now, or a second later if too many came in this one and if it is still there: who comes
+ * and goes in a loop must not keep the manager busy, nor the other peer out.
  */
 void handover_put_peer(struct peer *p)
 {
 	struct destination *d = p->dest;
-	char text[12];
-	unsigned int i;
 
-	if (!may_keep(d)) {
-		timer_arm(&p->keep, 1000);
-		return;
+	if (loop_now() - d->keep_second >= 1000) {
+		d->keep_second = loop_now();
+		d->nr_kept = 0;
 	}
-	p->kept = true;
-	if (put(d, p->id, "sock", p->sock.fd) ||
-	    put(d, p->id, "ring", p->ring.fd))
-		return;
-	for (i = 0; i < p->nr_vectors; i++)
-		if (put(d, p->id, vector_name(i, text), p->vectors[i]))
-			return;
+	if (d->nr_kept < KEEP_PER_S) {
+		d->nr_kept++;
+		put_peer(p);
+	} else {
+		timer_arm(&p->keep, 1000);
+	}
+}
+
+/** handover_stayed() - the second is over */
+void handover_stayed(struct timer *t)
+{
+	put_peer((struct peer *)((char *)t - offsetof(struct peer, keep)));
 }
 
 /** handover_drop_peer() - a peer has left, and the other one knows it */
@@ -331,6 +362,7 @@ void handover_forget(struct destination *d)
 	for (i = 0; i < MAX_PEERS; i++)
 		if (d->saved->peers[i])
 			handover_drop_peer(d, d->saved->peers[i]);
-	drop(d, d->saved->nr_memory, "memory");
+	if (d->memory_kept)
+		drop(d, d->saved->nr_memory, "memory");
 	drop(d, 0, "state");
 }

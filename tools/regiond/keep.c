@@ -25,7 +25,11 @@
 #define FIRST_FD	3
 #define MAX_KEPT	2048u	/* their names have to fit into one variable of 128 KiB */
 #define AGAIN_MS	1000u	/* from one start to the next */
+#define STOP_MS		10000u	/* that a server has to end in an orderly way */
 #define MAX_TEXT	256	/* of a message */
+#define MAX_HEARD	64	/* messages, before anything else is looked at */
+#define NOTIFY_DIR	"/tmp/sluice-regiond.XXXXXX"
+#define MAX_FDS		253	/* of a message: SCM_MAX_FD in the kernel */
 
 struct kept {
 	char name[STORE_NAME_CHARS];
@@ -34,30 +38,54 @@ struct kept {
 
 static struct kept kept[MAX_KEPT];
 static unsigned int nr_kept;
-static char notify_path[32];	/* of the socket, as it goes into the environment */
+static char notify_dir[sizeof(NOTIFY_DIR)];
+static struct sockaddr_un notify_addr;
 static int notify_fd = -1;
 static int signal_fd = -1;
 static pid_t child;
 static bool was_ready;		/* one of them */
 static bool stopping;
+static uint64_t stop_due;	/* then it is killed */
 
+/*
+ * A name that nobody else can open, and only until the server has connected: what somebody
+ * else sent would have to be closed here, and that can take as long as he likes.
+ */
 static int listen_for_child(void)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	socklen_t len = sizeof(addr);
 	int one = 1;
 
-	notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* without a name the kernel chooses an abstract one */
-	if (notify_fd < 0 ||
-	    setsockopt(notify_fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) ||
-	    bind(notify_fd, (struct sockaddr *)&addr, sizeof(sa_family_t)) ||
-	    getsockname(notify_fd, (struct sockaddr *)&addr, &len))
+	strcpy(notify_dir, NOTIFY_DIR);
+	if (!mkdtemp(notify_dir))
 		return -1;
-	len -= offsetof(struct sockaddr_un, sun_path) + 1;
-	snprintf(notify_path, sizeof(notify_path), "@%.*s", (int)len,
-		 addr.sun_path + 1);
-	return 0;
+	notify_addr.sun_family = AF_UNIX;
+	snprintf(notify_addr.sun_path, sizeof(notify_addr.sun_path),
+		 "%s/notify", notify_dir);
+	notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (notify_fd >= 0 &&
+	    !setsockopt(notify_fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) &&
+	    !bind(notify_fd, (struct sockaddr *)&notify_addr,
+		  sizeof(notify_addr)))
+		return 0;
+	rmdir(notify_dir);
+	return -1;
+}
+
+static void hide(void)
+{
+	if (!notify_addr.sun_path[0])
+		return;
+	unlink(notify_addr.sun_path);
+	rmdir(notify_dir);
+	notify_addr.sun_path[0] = 0;
+}
+
+static void stop_listening(void)
+{
+	hide();
+	if (notify_fd >= 0)
+		close(notify_fd);
+	notify_fd = -1;
 }
 
 static void keep(const char *name, int fd)
@@ -93,8 +121,10 @@ static void obey(char *text, int fd)
 	char *line, *rest = text;
 
 	while ((line = strsep(&rest, "\n"))) {
-		if (!strcmp(line, "READY=1"))
+		if (!strcmp(line, "READY=1")) {
 			was_ready = true;
+			hide();
+		}
 		put |= !strcmp(line, "FDSTORE=1");
 		drop |= !strcmp(line, "FDSTOREREMOVE=1");
 		if (!strncmp(line, "FDNAME=", 7))
@@ -108,11 +138,27 @@ static void obey(char *text, int fd)
 		close(fd);
 }
 
-/* One message of the child; false if there is none. Anybody can write to the socket. */
+/* Descriptors of a message: the first, others are closed */
+static int take_fds(const struct cmsghdr *cmsg)
+{
+	size_t i, n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	int fd, first = -1;
+
+	for (i = 0; i < n; i++) {
+		memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(fd), sizeof(fd));
+		if (first < 0)
+			first = fd;
+		else
+			close(fd);
+	}
+	return first;
+}
+
+/* One message of the child; false if there is none */
 static bool hear(void)
 {
 	union {
-		char buf[CMSG_SPACE(sizeof(int)) +
+		char buf[CMSG_SPACE(sizeof(int) * MAX_FDS) +
 			 CMSG_SPACE(sizeof(struct ucred))];
 		struct cmsghdr align;
 	} control;
@@ -123,8 +169,8 @@ static bool hear(void)
 		.msg_control = control.buf,
 		.msg_controllen = sizeof(control.buf),
 	};
-	struct cmsghdr *cmsg;
 	struct ucred cred = { .pid = 0 };
+	struct cmsghdr *cmsg;
 	ssize_t n;
 	int fd = -1;
 
@@ -135,7 +181,7 @@ static bool hear(void)
 		if (cmsg->cmsg_level != SOL_SOCKET)
 			continue;
 		if (cmsg->cmsg_type == SCM_RIGHTS)
-			memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
+			fd = take_fds(cmsg);
 		else if (cmsg->cmsg_type == SCM_CREDENTIALS)
 			memcpy(&cred, CMSG_DATA(cmsg), sizeof(cred));
 	}
@@ -199,7 +245,7 @@ static void become_server(pid_t parent, const char *config,
 	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (!hand_out() && !setenv("NOTIFY_SOCKET", notify_path, 1))
+	if (!hand_out() && !setenv("NOTIFY_SOCKET", notify_addr.sun_path, 1))
 		execv("/proc/self/exe", argv);
 	say("cannot start the server: %s", strerror(errno));
 	_exit(1);
@@ -209,12 +255,17 @@ static int start(const char *config, const char *control)
 {
 	pid_t self = getpid();
 
+	if (listen_for_child()) {
+		say("cannot make a socket for the server: %s", strerror(errno));
+		return -1;
+	}
 	child = fork();
 	if (!child)
 		become_server(self, config, control);
 	if (child < 0) {
 		child = 0;
 		say("fork: %s", strerror(errno));
+		stop_listening();
 		return -1;
 	}
 	return 0;
@@ -230,8 +281,12 @@ static bool child_ended(int *status)
 	/* what it said before it died is there already */
 	while (hear())
 		;
+	stop_listening();
 	child = 0;
 	*status = WIFEXITED(how) ? WEXITSTATUS(how) : 1;
+	/* so early that it did not know the signal yet */
+	if (stopping && WIFSIGNALED(how) && WTERMSIG(how) == SIGTERM)
+		*status = 0;
 	if (stopping || !*status || !was_ready)
 		return true;
 	if (WIFSIGNALED(how))
@@ -250,6 +305,8 @@ static void read_signal(void)
 	if (read(signal_fd, &info, sizeof(info)) != sizeof(info) ||
 	    info.ssi_signo == SIGCHLD)
 		return;
+	if (!stopping)
+		stop_due = loop_now() + STOP_MS;
 	stopping = true;
 	if (child)
 		kill(child, SIGTERM);
@@ -264,8 +321,10 @@ static int init(void)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	/* what this says may go to a pipe that has ended */
+	signal(SIGPIPE, SIG_IGN);
 	signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return signal_fd < 0 ? -1 : listen_for_child();
+	return signal_fd < 0 ? -1 : 0;
 }
 
 /**
@@ -280,9 +339,9 @@ static int init(void)
  */
 int keep_run(const char *config, const char *control)
 {
-	struct pollfd pfds[2];
 	uint64_t due = loop_now(), now;
-	int status = 1, wait_ms;
+	struct pollfd pfds[2];
+	int status = 1, wait_ms, i;
 
 	if (init()) {
 		say("cannot keep a server: %s", strerror(errno));
@@ -302,18 +361,24 @@ int keep_run(const char *config, const char *control)
 		}
 		if (!child)
 			wait_ms = due - now;
+		if (child && stopping) {
+			if (now >= stop_due)
+				kill(child, SIGKILL);
+			wait_ms = now < stop_due ? stop_due - now : AGAIN_MS;
+		}
 		pfds[0] = (struct pollfd){ .fd = signal_fd, .events = POLLIN };
+		/* -1 while there is no child: then it is not looked at */
 		pfds[1] = (struct pollfd){ .fd = notify_fd, .events = POLLIN };
 		poll(pfds, 2, wait_ms);
-		while (hear())
+		for (i = 0; i < MAX_HEARD && notify_fd >= 0 && hear(); i++)
 			;
 		read_signal();
 		if (child_ended(&status))
 			break;
 	}
+	stop_listening();
 	while (nr_kept)
 		keep_no_longer(kept[0].name);
 	close(signal_fd);
-	close(notify_fd);
 	return status;
 }

@@ -3,11 +3,13 @@
  * sluice-regiond: options, signals, and the order of things.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -62,11 +64,24 @@ static void raise_file_limit(void)
 	setrlimit(RLIMIT_NOFILE, &lim);
 }
 
+/* Started without them, a memfd would be the standard error that say() writes to. */
+static void open_standard(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= 2);
+	if (fd >= 0)
+		close(fd);
+}
+
 static int serve(struct config *cfg, struct error *err)
 {
+	struct destination *d;
 	struct dest_spec spec;
+	size_t i, nr = 0;
 	int ret = -1;
-	size_t i;
 
 	if (loop_init())
 		return fail(err, "epoll: %s", strerror(errno));
@@ -84,8 +99,9 @@ static int serve(struct config *cfg, struct error *err)
 	}
 	store_drop_rest("");
 
-	say("ready, %zu destination%s", cfg->nr_dests,
-	    cfg->nr_dests == 1 ? "" : "s");
+	for (d = destination_first(); d; d = d->next)
+		nr++;
+	say("ready, %zu destination%s", nr, nr == 1 ? "" : "s");
 	store_ready();
 	loop_run(&stop);
 	say("stopping");
@@ -141,6 +157,9 @@ int main(int argc, char **argv)
 		return 2;
 	}
 
+	/* also where it was started by another name, as --keep does */
+	prctl(PR_SET_NAME, "sluice-regiond");
+	open_standard();
 	raise_file_limit();
 	if (keep && !test)
 		return keep_run(path, control);

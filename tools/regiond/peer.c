@@ -75,21 +75,12 @@ void peer_refuse(int fd, int reason)
 	close(fd);
 }
 
-/* The client did not send, but closed or crashed, or it does not speak ivshmem */
+/* Only an end is watched for: it cannot send, see socket_only_sends(). */
 static void sock_ready(struct watch *w, uint32_t events)
 {
-	struct peer *p = (struct peer *)((char *)w -
-					 offsetof(struct peer, sock));
-	char garbage[512];
-	ssize_t n;
-
 	(void)events;
-	/* recv() drops descriptors that came along */
-	n = recv(w->fd, garbage, sizeof(garbage), MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	destination_drop(p, n > 0 ? "sent data, which an ivshmem client never does" :
-			 NULL);
+	destination_drop((struct peer *)((char *)w -
+					 offsetof(struct peer, sock)), NULL);
 }
 
 /*
@@ -129,12 +120,6 @@ static void peer_stuck(struct timer *t)
 
 	if (peer_has_unread(p))
 		destination_drop(p, "does not read its messages");
-}
-
-static void peer_settled(struct timer *t)
-{
-	handover_put_peer((struct peer *)((char *)t -
-					  offsetof(struct peer, keep)));
 }
 
 /** peer_fds_close() - all that are open */
@@ -179,7 +164,7 @@ struct peer *peer_adopt(struct destination *d, uint32_t id,
 	p->ring.ready = ring_ready;
 	p->ring_rest.expired = ring_rested;
 	p->stuck.expired = peer_stuck;
-	p->keep.expired = peer_settled;
+	p->keep.expired = handover_stayed;
 	p->sock.fd = fds->sock;
 	p->sock.ready = sock_ready;
 	p->nr_vectors = fds->nr_vectors;
@@ -192,7 +177,7 @@ struct peer *peer_adopt(struct destination *d, uint32_t id,
 	}
 	if (loop_add(&p->ring, EPOLLIN | EPOLLONESHOT))
 		goto err;
-	if (!loop_add(&p->sock, EPOLLIN | EPOLLRDHUP))
+	if (!loop_add(&p->sock, 0))
 		return p;
 	loop_remove(&p->ring);
 err:

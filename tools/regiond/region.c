@@ -121,8 +121,11 @@ struct region *region_adopt(const struct dest_spec *spec, int memfd,
 {
 	struct stat st;
 
+	int seals = fcntl(memfd, F_GET_SEALS);
+
+	/* there may be more of them: the host's vm.memfd_noexec adds one */
 	if (fstat(memfd, &st) || (uint64_t)st.st_size != spec->window_bytes ||
-	    fcntl(memfd, F_GET_SEALS) != SEALS) {
+	    seals < 0 || (seals & SEALS) != SEALS) {
 		fail(err, "what the service manager kept is not its memory");
 		close(memfd);
 		return NULL;

@@ -43,6 +43,8 @@ bool parse_size(const char *text, uint64_t *bytes, struct error *err);
 bool parse_mac(const char *text, uint8_t mac[6]);
 void format_size(uint64_t bytes, char text[24]);
 bool socket_is_gone(int fd);
+bool socket_only_sends(int fd);
+int close_elsewhere(int fd);
 int listen_unix(const char *path, int type, int backlog, gid_t group,
 		struct error *err);
 
@@ -197,7 +199,6 @@ int peer_introduce(struct peer *p, const struct peer *other);
 int peer_handshake(struct peer *p, const struct peer *other);
 int peer_tell_left(struct peer *p, uint32_t id);
 bool peer_has_unread(const struct peer *p);
-void peer_ring(const struct peer *p);
 void peer_free(struct peer *p);
 void peer_refuse(int fd, int reason);
 
@@ -223,6 +224,8 @@ struct destination {
 	unsigned int stuck_ms;
 	uint64_t keep_second;	/* in which nr_kept peers were put into the store */
 	unsigned int nr_kept;
+	bool memory_kept;	/* for the next server */
+	int tainted;		/* a client that may take long to close, -1: none */
 	uint64_t last_log;
 };
 
@@ -247,6 +250,7 @@ void request_rang(struct peer *p);
 
 struct saved {
 	uint32_t layout;
+	uint32_t mark;		/* in the names of what is kept */
 	uint32_t next_id;
 	uint32_t peers[MAX_PEERS];	/* ids in the order of destination.peers, 0: none */
 	uint32_t nr_memory;	/* counts what memory the destination has had */
@@ -267,8 +271,9 @@ void handover_end(struct destination *d);
 bool handover_added(struct dest_spec *spec);
 void handover_refuse(const char *dest);
 void handover_forget(struct destination *d);
-void handover_put_memory(const struct destination *d);
+void handover_new_memory(struct destination *d);
 void handover_put_peer(struct peer *p);
+void handover_stayed(struct timer *t);
 void handover_drop_peer(const struct destination *d, uint32_t id);
 
 /* store.c: descriptors that the service manager keeps for the next server */

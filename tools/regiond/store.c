@@ -13,14 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "regiond.h"
 
 #define FIRST_FD	3
-#define SEND_S		1	/* that a manager may take to make room for a message */
+#define MAX_WAITING	1024u	/* messages, of which some hold a descriptor */
 
 struct inherited {
 	struct inherited *next;
@@ -28,13 +28,20 @@ struct inherited {
 	char name[];
 };
 
+/* A message that the manager had no room for */
+struct waiting {
+	struct waiting *next;
+	int fd;
+	char text[];
+};
+
 static struct inherited *inherited;
-static int manager = -1;	/* socket to it; -1: there is none */
-static bool manager_is_slow;	/* it has missed a message: not waited for until it takes one */
+static struct watch manager = { .fd = -1 };	/* socket to it; -1: there is none */
+static struct waiting *waiting, **last_waiting = &waiting;
+static unsigned int nr_waiting;
 
 static int dial_manager(const char *path)
 {
-	struct timeval tv = { .tv_sec = SEND_S };
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	size_t len = path ? strlen(path) : 0;
 	int fd;
@@ -47,7 +54,6 @@ static int dial_manager(const char *path)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
 	if (connect(fd, (struct sockaddr *)&addr,
 		    offsetof(struct sockaddr_un, sun_path) + len)) {
 		say("cannot talk to the service manager at %s: %s", path,
@@ -58,7 +64,7 @@ static int dial_manager(const char *path)
 	return fd;
 }
 
-static int tell_manager(const char *text, int fd)
+static int try_to_send(const char *text, int fd)
 {
 	union {
 		char buf[CMSG_SPACE(sizeof(int))];
@@ -69,8 +75,6 @@ static int tell_manager(const char *text, int fd)
 	struct cmsghdr *cmsg;
 	ssize_t ret;
 
-	if (manager < 0)
-		return -1;
 	if (fd >= 0) {
 		msg.msg_control = control.buf;
 		msg.msg_controllen = sizeof(control.buf);
@@ -81,14 +85,64 @@ static int tell_manager(const char *text, int fd)
 		memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
 	}
 	do {
-		ret = sendmsg(manager, &msg, MSG_NOSIGNAL |
-			      (manager_is_slow ? MSG_DONTWAIT : 0));
+		ret = sendmsg(manager.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} while (ret < 0 && errno == EINTR);
-	if (ret < 0 && !manager_is_slow)
-		say("the service manager does not take what it shall keep: %s",
-		    strerror(errno));
-	manager_is_slow = ret < 0;
 	return ret < 0 ? -1 : 0;
+}
+
+/* In order: what was put and dropped must not end the other way round. */
+static void wait_in_line(const char *text, int fd)
+{
+	size_t len = strlen(text) + 1;
+	struct waiting *w;
+
+	w = nr_waiting < MAX_WAITING ? malloc(sizeof(*w) + len) : NULL;
+	if (!w) {
+		say("the service manager does not listen: the next server will miss some of what this one has");
+		return;
+	}
+	memcpy(w->text, text, len);
+	/* the caller may close its own before */
+	w->fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	w->next = NULL;
+	*last_waiting = w;
+	last_waiting = &w->next;
+	if (!nr_waiting++)
+		loop_add(&manager, EPOLLOUT);
+}
+
+static void leave_line(void)
+{
+	struct waiting *w = waiting;
+
+	waiting = w->next;
+	if (!waiting)
+		last_waiting = &waiting;
+	if (!--nr_waiting)
+		loop_remove(&manager);
+	if (w->fd >= 0)
+		close(w->fd);
+	free(w);
+}
+
+static void manager_has_room(struct watch *w, uint32_t events)
+{
+	(void)w;
+	(void)events;
+	while (waiting) {
+		if (try_to_send(waiting->text, waiting->fd) && errno == EAGAIN)
+			return;
+		leave_line();
+	}
+}
+
+static int tell_manager(const char *text, int fd)
+{
+	if (manager.fd < 0)
+		return -1;
+	if (waiting || (try_to_send(text, fd) && errno == EAGAIN))
+		wait_in_line(text, fd);
+	return 0;
 }
 
 static void inherit(int fd, const char *name, size_t len)
@@ -110,7 +164,8 @@ static void inherit(int fd, const char *name, size_t len)
 /**
  * store_init() - find the service manager, and what it kept of a former server
  *
- * Nothing happens without a manager: then every store_put() fails, quietly.
+ * Nothing happens without a manager: then every store_put() fails, quietly. One that has
+ * no room gets its messages later, in their order.
  */
 void store_init(void)
 {
@@ -120,7 +175,8 @@ void store_init(void)
 	int i, n = 0;
 	size_t len;
 
-	manager = dial_manager(getenv("NOTIFY_SOCKET"));
+	manager.ready = manager_has_room;
+	manager.fd = dial_manager(getenv("NOTIFY_SOCKET"));
 	/* of a parent's environment, meant for the parent */
 	if (pid && fds && strtol(pid, NULL, 10) == getpid())
 		n = strtol(fds, NULL, 10);
@@ -249,7 +305,10 @@ void store_free(void)
 		close(h->fd);
 		free(h);
 	}
-	if (manager >= 0)
-		close(manager);
-	manager = -1;
+	if (manager.fd < 0)
+		return;
+	while (waiting)
+		leave_line();
+	close(manager.fd);
+	manager.fd = -1;
 }

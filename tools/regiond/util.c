@@ -5,15 +5,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <linux/sockios.h>
+
 #include "regiond.h"
+
+#define MAX_CLOSING	64u	/* threads that close */
 
 /**
  * fail() - keep the one message that the user gets to see
@@ -129,10 +135,63 @@ void format_size(uint64_t bytes, char text[24])
 /** socket_is_gone() - has the other end closed, seen by an event or not? */
 bool socket_is_gone(int fd)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLRDHUP };
+	struct pollfd pfd = { .fd = fd };
 
-	return poll(&pfd, 1, 0) == 1 &&
-		(pfd.revents & (POLLHUP | POLLRDHUP | POLLERR));
+	return poll(&pfd, 1, 0) == 1 && (pfd.revents & (POLLHUP | POLLERR));
+}
+
+/**
+ * socket_only_sends() - let the other end send nothing from now on
+ * @fd: of a new client
+ *
+ * What it sends can be a descriptor whose last close() takes as long as it likes, a TCP
+ * socket with SO_LINGER for one, and would take it from whoever closes this one: the server
+ * in its loop, the service manager that keeps a copy.
+ *
+ * Return: false if something is there already; close_elsewhere().
+ */
+bool socket_only_sends(int fd)
+{
+	int bytes = 0;
+
+	return !shutdown(fd, SHUT_RD) && !ioctl(fd, SIOCINQ, &bytes) && !bytes;
+}
+
+static atomic_uint nr_closing;
+
+static void *close_thread(void *arg)
+{
+	close((int)(intptr_t)arg);
+	atomic_fetch_sub(&nr_closing, 1);
+	return NULL;
+}
+
+/**
+ * close_elsewhere() - close what may take long to close, in a thread
+ * @fd: taken on success
+ *
+ * Return: 0, or -1 if so many are under way that it has to wait.
+ */
+int close_elsewhere(int fd)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	int ret;
+
+	if (atomic_fetch_add(&nr_closing, 1) >= MAX_CLOSING) {
+		atomic_fetch_sub(&nr_closing, 1);
+		return -1;
+	}
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 64 << 10);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	ret = pthread_create(&thread, &attr, close_thread,
+			     (void *)(intptr_t)fd);
+	pthread_attr_destroy(&attr);
+	if (!ret)
+		return 0;
+	atomic_fetch_sub(&nr_closing, 1);
+	return -1;
 }
 
 /* A socket file that nobody listens on any more is in the way of nobody. */
