@@ -47,6 +47,15 @@ fi
 dir=$(mktemp -d /tmp/sluice-regiond-qemu.XXXXXX)
 ask() { "$ctl" -s "$dir/ctl.sock" "$@"; }
 
+start_server()	# OPTION...: its pid in $server
+{
+	# not the one before it shall be read
+	rm -f "$dir/regiond.log"
+	"$daemon" "$@" -s "$dir/ctl.sock" 2>"$dir/regiond.log" &
+	server=$!
+	wait_for 20 grep -qs 'ready, ' "$dir/regiond.log"
+}
+
 peers_are()	# NAME NUMBER
 {
 	[ "$(ask status "$1" | grep -c '^    peer ')" = "$2" ]
@@ -99,7 +108,8 @@ start_driven()	# NAME
 			$(ask qemu "$1"),addr=4 2>"$dir/driven.log"
 	}
 	# shellcheck disable=SC2153 # coproc sets it
-	pids+=("$QT_PID")
+	driven=$QT_PID		# bash forgets its own when it has ended
+	pids+=("$driven")
 	qt_in=${QT[1]} qt_out=${QT[0]}
 	pci_write 0x10 $BAR0 && pci_write 0x18 $((BAR2 & 0xffffffff)) &&
 		pci_write 0x1c $((BAR2 >> 32)) && pci_write 0x04 2
@@ -128,9 +138,7 @@ used()	# NAME: bytes
 
 # --- the tests ---
 
-"$daemon" -s "$dir/ctl.sock" 2>"$dir/regiond.log" &
-server=$!
-wait_for 20 grep -qs 'ready, ' "$dir/regiond.log" || {
+start_server || {
 	echo "Bail out! the server does not start"
 	exit 1
 }
@@ -187,10 +195,7 @@ server=''
 qt readl $HOST && [ $((reply)) = $((0x48554c53)) ] && kill -0 "$first"
 ok $? "the server is killed and the QEMUs go on"
 
-"$daemon" -s "$dir/ctl.sock" 2>"$dir/regiond.log" &
-server=$!
-wait_for 20 grep -qs 'ready, ' "$dir/regiond.log" &&
-	ask add g1 window 16M socket "$dir/g1.sock" && start_qemu g1 &&
+start_server && ask add g1 window 16M socket "$dir/g1.sock" && start_qemu g1 &&
 	wait_for 20 peers_are g1 1
 ok $? "the next server takes over its sockets"
 kill "$server"
@@ -200,8 +205,8 @@ server=''
 
 # --- a server that is kept ---
 
-kill -9 "$QT_PID"
-wait "$QT_PID" 2>/dev/null
+kill -9 "$driven"
+wait "$driven" 2>/dev/null
 
 server_pid()
 {
@@ -216,10 +221,7 @@ server_follows()	# PID
 	pid=$(server_pid) && [ -n "$pid" ] && [ "$pid" != "$1" ]
 }
 
-"$daemon" --keep -s "$dir/ctl.sock" 2>"$dir/regiond.log" &
-server=$!
-wait_for 20 grep -qs 'ready, ' "$dir/regiond.log" &&
-	ask add g3 window 4M pairs 8 socket "$dir/g3.sock" &&
+start_server --keep && ask add g3 window 4M pairs 8 socket "$dir/g3.sock" &&
 	start_driven g3 && start_qemu g3 && other=$started &&
 	wait_for 20 peers_are g3 2
 ok $? "two QEMUs connect to a server that is kept"

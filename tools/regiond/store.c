@@ -39,6 +39,7 @@ static struct inherited *inherited;
 static struct watch manager = { .fd = -1 };	/* socket to it; -1: there is none */
 static struct waiting *waiting, **last_waiting = &waiting;
 static unsigned int nr_waiting;
+static bool said_full;	/* since the line was empty */
 
 static int dial_manager(const char *path)
 {
@@ -98,7 +99,9 @@ static void wait_in_line(const char *text, int fd)
 
 	w = nr_waiting < MAX_WAITING ? malloc(sizeof(*w) + len) : NULL;
 	if (!w) {
-		say("the service manager does not listen: the next server will miss some of what this one has");
+		if (!said_full)
+			say("the service manager does not listen: the next server will miss some of what this one has");
+		said_full = true;
 		return;
 	}
 	memcpy(w->text, text, len);
@@ -118,8 +121,10 @@ static void leave_line(void)
 	waiting = w->next;
 	if (!waiting)
 		last_waiting = &waiting;
-	if (!--nr_waiting)
+	if (!--nr_waiting) {
 		loop_remove(&manager);
+		said_full = false;
+	}
 	if (w->fd >= 0)
 		close(w->fd);
 	free(w);
