@@ -156,7 +156,7 @@ help:
 	@echo '                                   selftests lab hostile lifecycle xen'
 	@echo '  make check-unit                  without VMs: unit tests, models, source checks'
 	@echo '  make check-lab                   in VMs: selftests and the lab'
-	@echo '  make check-debug                 selftests, attacks and deaths on a kernel with KASAN, lockdep, fault injection; an hour'
+	@echo '  make check-debug                 selftests, attacks and deaths on a kernel with KASAN, lockdep, fault injection; 45 minutes'
 	@echo
 	@echo 'Measure:'
 	@echo '  tools/bench/sluice-bench --help  throughput per region size in a lab that is up'
