@@ -25,6 +25,10 @@
 	"   \"pairs\": 8 }," \
 	" { \"name\": \"g2\", \"socket\": \"@/g2.sock\", \"window\": \"4M\" } ] }"
 #define LINGER_S	40
+/* of listener.c: connections that it takes, be it to refuse them */
+#define AT_ONCE		16
+#define ONE_PER_MS	50
+#define RATE_MS		2000
 #define G1_VECTORS	9
 #define G2_VECTORS	2
 
@@ -297,8 +301,10 @@ static void test_flood(void)
 {
 	struct client a, b;
 	pid_t pids[4];
+	long refused, most;
 	unsigned int i;
 	bool good = true;
+	uint64_t from;
 
 	if (!client_join(&a, in_dir("g1.sock"), G1_VECTORS) ||
 	    !client_join(&b, in_dir("g1.sock"), G1_VECTORS) ||
@@ -314,6 +320,8 @@ static void test_flood(void)
 			close(dial(in_dir("g1.sock")));
 	}
 	ok(server_says(&s, "connection refused"), "a flood is refused");
+	from = now_ms();
+	refused = status_number(&s, "g1", "refused");
 	client_leave(&x);
 	client_leave(&y);
 	for (i = 0; i < 20 && good; i++) {
@@ -327,6 +335,13 @@ static void test_flood(void)
 		}
 	}
 	ok(good, "20 pairs come and go on g2 meanwhile");
+	/* so long that all that may come at once are few among them */
+	while (now_ms() - from < RATE_MS)
+		usleep(10000);
+	refused = status_number(&s, "g1", "refused") - refused;
+	most = AT_ONCE + (now_ms() - from) / ONE_PER_MS + 1;
+	ok(refused <= most, "g1 has refused %ld of them, at most %ld", refused,
+	   most);
 	ok(status_number(&s, "g1", "peers") == 2 && client_is_silent(&a) &&
 	   client_is_silent(&b), "the pair on g1 hears nothing of the flood");
 	for (i = 0; i < 4; i++) {

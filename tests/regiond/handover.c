@@ -326,8 +326,15 @@ static void test_flood(void)
 	   "of %u clients in a row %d were kept", MANY, store.nr_puts);
 	ok(status_becomes(&s, "g1", "peers", 0) && store_holds(&store, 1),
 	   "none of them stays in the store");
+	ok(server_answers(&s, false, "exists already",
+			  "{\"command\":\"add\",\"destination\":{\"name\":\"g1\",\"window\":\"2M\"}}") &&
+	   server_answers(&s, false, "No such file",
+			  "{\"command\":\"add\",\"destination\":{\"name\":\"g9\",\"window\":\"2M\",\"socket\":\"/nonexistent/x\"}}") &&
+	   store_holds(&store, 1),
+	   "nor does a destination that could not be added");
 	/* the manager has a copy of its socket, and does not hear that it shall go */
 	ok(client_join(&a, in_dir("g1.sock"), VECTORS) &&
+	   store_holds(&store, 2 + PEER_ENTRIES) &&
 	   server_answers(&s, true, "",
 			  "{\"command\":\"remove\",\"name\":\"g1\",\"force\":true}") &&
 	   at_end(a.sock), "who is sent away sees it, whoever keeps a copy");

@@ -86,7 +86,7 @@ static bool read_log(struct server *s, int timeout_ms)
 	return true;
 }
 
-static uint64_t now_ms(void)
+uint64_t now_ms(void)
 {
 	struct timespec ts;
 

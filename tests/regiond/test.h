@@ -41,6 +41,7 @@ extern char test_dir[64];
 
 void server_paths(const char *daemon, const char *ctl);
 const char *in_dir(const char *name);
+uint64_t now_ms(void);
 int server_start(struct server *s, const char *json);
 int server_start_kept(struct server *s, const char *json);
 struct store;

@@ -2,25 +2,19 @@
 /*
  * A destination: a listening socket, a region and at most two peers.
  *
- * Everything that a client can make us do or hold is bounded here: two peers, a
- * rate of connections. A destination that is flooded stops
- * listening for a moment; the others don't notice.
+ * Everything that a client can make us do or hold is bounded: two peers, and a rate of
+ * connections (listener.c).
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "regiond.h"
 
-#define BACKLOG		8
-#define ACCEPT_BURST	16u	/* connections at once ... */
-#define ACCEPT_EVERY_MS	50u	/* ... and one more each so many ms */
 #define PUBLISH_EVERY_MS 500u	/* the host page, while somebody could have spoilt it */
 
 /*
@@ -284,67 +278,22 @@ static void join(struct destination *d, int fd)
 		handover_put_peer(d->peers[i]);
 }
 
-static void rest_listener(struct destination *d, unsigned int ms)
+static void client_joined(struct listener *l, int fd)
 {
-	loop_change(&d->listener, 0);
-	timer_arm(&d->listener_rest, ms);
+	join((struct destination *)((char *)l -
+				    offsetof(struct destination, listener)), fd);
 }
 
-/* One that cannot be closed yet keeps out only those who come the same way. */
-static void close_tainted(struct destination *d)
-{
-	if (d->tainted >= 0 && close_elsewhere(d->tainted))
-		rest_listener(d, 1000);
-	else
-		d->tainted = -1;
-}
-
-static void listener_rested(struct timer *t)
+static void client_refused(struct listener *l)
 {
 	struct destination *d =
-		(struct destination *)((char *)t -
-				       offsetof(struct destination,
-						listener_rest));
-
-	loop_change(&d->listener, EPOLLIN);
-	close_tainted(d);
-}
-
-static void listener_ready(struct watch *w, uint32_t events)
-{
-	struct destination *d =
-		(struct destination *)((char *)w -
+		(struct destination *)((char *)l -
 				       offsetof(struct destination, listener));
-	uint64_t earned = (loop_now() - d->accept_refill) / ACCEPT_EVERY_MS;
-	int fd;
 
-	(void)events;
-	d->accept_refill += earned * ACCEPT_EVERY_MS;
-	d->accept_tokens = earned > ACCEPT_BURST - d->accept_tokens ?
-		ACCEPT_BURST : d->accept_tokens + earned;
-	if (!d->accept_tokens) {
-		rest_listener(d, ACCEPT_EVERY_MS);
-		return;
-	}
-
-	fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0) {
-		/* EMFILE and the like leave the client in the queue */
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			rest_listener(d, 100);
-		return;
-	}
-	d->accept_tokens--;
-	if (socket_only_sends(fd)) {
-		join(d, fd);
-		return;
-	}
 	d->saved->nr_refused++;
 	if (destination_may_log(d))
 		say("%s: connection refused: it sent data, which an ivshmem client never does",
 		    d->spec.name);
-	d->tainted = fd;
-	close_tainted(d);
 }
 
 static int check_limits(const struct dest_spec *spec, const struct config *cfg,
@@ -439,12 +388,9 @@ int destination_add(const struct dest_spec *spec, const struct config *cfg,
 	if (!d)
 		return fail(err, "out of memory");
 	d->spec = *spec;
-	d->tainted = -1;
 	d->stuck_ms = cfg->stuck_ms;
-	d->accept_tokens = ACCEPT_BURST;
-	d->accept_refill = loop_now();
-	d->listener.ready = listener_ready;
-	d->listener_rest.expired = listener_rested;
+	d->listener.joined = client_joined;
+	d->listener.refused = client_refused;
 	d->publish.expired = publish_again;
 	request_init(d);
 
@@ -456,23 +402,14 @@ int destination_add(const struct dest_spec *spec, const struct config *cfg,
 			goto err_saved;
 		handover_new_memory(d);
 	}
-	d->listener.fd = listen_unix(d->spec.socket, SOCK_STREAM, BACKLOG,
-				     d->spec.group, err);
-	if (d->listener.fd < 0)
+	if (listener_open(&d->listener, d->spec.socket, d->spec.group, err))
 		goto err_region;
-	if (loop_add(&d->listener, EPOLLIN)) {
-		fail(err, "epoll: %s", strerror(errno));
-		goto err_listener;
-	}
 	for (pos = &destinations; *pos; pos = &(*pos)->next)
 		;
 	*pos = d;
 	resume(d);
 	return 0;
 
-err_listener:
-	close(d->listener.fd);
-	unlink(d->spec.socket);
 err_region:
 	free_peers(d);
 	region_put(d->region);
@@ -494,15 +431,8 @@ static void stop_serving(struct destination *d)
 	for (pos = &destinations; *pos != d; pos = &(*pos)->next)
 		;
 	*pos = d->next;
-	unlink(d->spec.socket);
-	timer_cancel(&d->listener_rest);
+	listener_close(&d->listener, d->spec.socket);
 	timer_cancel(&d->publish);
-	loop_remove(&d->listener);
-	/* clients wait in it that nobody has looked at */
-	if (close_elsewhere(d->listener.fd))
-		close(d->listener.fd);
-	if (d->tainted >= 0 && close_elsewhere(d->tainted))
-		close(d->tainted);
 	free_peers(d);
 	if (d->punch)
 		punch_abandon(d->punch);

@@ -10,6 +10,7 @@
  * What depends on what:
  *
  *	main -> command -> destination -> handover -> peer, store, region -> util
+ *			   destination -> listener -> util
  *	main -> keep	   destination -> request -> punch -> region
  *	main -> config  -> util				all of them -> loop
  */
@@ -202,6 +203,22 @@ bool peer_has_unread(const struct peer *p);
 void peer_free(struct peer *p);
 void peer_refuse(int fd, int reason);
 
+/* listener.c: where clients connect, at a limited rate */
+
+struct listener {
+	struct watch watch;
+	struct timer rest;
+	unsigned int tokens;	/* connections that may come at once */
+	uint64_t refill;	/* when the last token was earned */
+	int tainted;		/* a client that may take long to close, -1: none */
+	void (*joined)(struct listener *l, int fd);	/* takes over @fd */
+	void (*refused)(struct listener *l);	/* one that sent data */
+};
+
+int listener_open(struct listener *l, const char *path, gid_t group,
+		  struct error *err);
+void listener_close(struct listener *l, const char *path);
+
 /* destination.c: one socket, one region, at most two peers */
 
 #define MAX_PEERS	2	/* the backend's QEMU and the guest's */
@@ -209,10 +226,7 @@ void peer_refuse(int fd, int reason);
 struct destination {
 	struct destination *next;
 	struct dest_spec spec;
-	struct watch listener;
-	struct timer listener_rest;
-	unsigned int accept_tokens;
-	uint64_t accept_refill;
+	struct listener listener;
 	struct timer publish;	/* of the host page, again */
 	struct region *region;
 	bool region_stale;	/* by a pair that is gone: must be replaced */
@@ -225,7 +239,6 @@ struct destination {
 	uint64_t keep_second;	/* in which nr_kept peers were put into the store */
 	unsigned int nr_kept;
 	bool memory_kept;	/* for the next server */
-	int tainted;		/* a client that may take long to close, -1: none */
 	uint64_t last_log;
 };
 
