@@ -19,6 +19,13 @@ static u64 sluice_budget = SLUICE_NO_BUDGET;	/* segments, sluice_dests_lock */
 static void sluice_auto_work(struct work_struct *work);
 static DECLARE_DELAYED_WORK(sluice_auto_tick, sluice_auto_work);
 
+/* Nothing of its region is in use, until it is resumed or a guest comes that knows regions. */
+static bool sluice_auto_idle(struct sluice_dest *dest)
+{
+	return dest->quiesce != SLUICE_QUIESCE_STATE_RUNNING || !dest->session ||
+	       !(dest->ch->features & SLUICE_SHM_F_REGION);
+}
+
 static void sluice_auto_sample(struct sluice_dest *dest, struct sluice_auto_sample *s)
 {
 	struct sluice_totals t;
@@ -29,31 +36,37 @@ static void sluice_auto_sample(struct sluice_dest *dest, struct sluice_auto_samp
 	s->bytes = t.to_bytes + t.from_bytes;
 	s->bounced = t.to_bounce + t.from_bounce;
 	s->size = sluice_segments_count(dest, SLUICE_SEGMENT_ACTIVE);
-	s->fixed = !dest->running || dest->resizing || dest->detaching ||
-		   dest->quiesce != SLUICE_QUIESCE_STATE_RUNNING ||
-		   !(dest->ch->features & SLUICE_SHM_F_REGION);
+	s->fixed = !dest->running || dest->resizing || dest->detaching || sluice_auto_idle(dest);
 }
 
 /*
  * Ask for what was granted, as far as the provider allows and @room, what the others leave
- * of the budget now, is enough: they may have to give theirs back first.
+ * of the budget now, is enough: they may have to give theirs back first. An idle region
+ * will be made with the size that was asked for last: it must fit by then.
  */
 static void sluice_auto_apply(struct sluice_dest *dest, u32 grant, u64 room)
 {
 	u32 size = dest->requested, seg_mib = SLUICE_SHM_SEGMENT_BYTES >> 20;
+	bool idle = sluice_auto_idle(dest);
 	const char *why = dest->auto_why, *limit;
 
-	grant = min_t(u64, grant, sluice_limit(dest, &limit) >> SLUICE_SHM_SEGMENT_SHIFT);
+	if (!idle)
+		grant = min_t(u64, grant, sluice_limit(dest, &limit) >> SLUICE_SHM_SEGMENT_SHIFT);
 	if (grant > size)
 		grant = size + min_t(u64, grant - size, room);
 	if (grant == size)
 		return;
-	if (grant < size && dest->autosize.wish >= size)
+	if (idle)
+		why = "floor, ceiling and budget, for when it is in use again";
+	else if (grant < size && dest->autosize.wish >= size)
 		why = "the budget is short and shared by weight";
 	snprintf(dest->auto_reason, sizeof(dest->auto_reason), "%uM to %uM: %s",
 		 size * seg_mib, grant * seg_mib, why);
-	if (!sluice_dest_resize(dest, (u64)grant << SLUICE_SHM_SEGMENT_SHIFT, NULL))
-		sluice_event(dest, SLUICE_EVENT_TYPE_AUTO, dest->auto_reason);
+	if (idle)
+		dest->requested = grant;
+	else if (sluice_dest_resize(dest, (u64)grant << SLUICE_SHM_SEGMENT_SHIFT, NULL))
+		return;
+	sluice_event(dest, SLUICE_EVENT_TYPE_AUTO, dest->auto_reason);
 }
 
 /* Slots with memory, whatever state it is in. */
@@ -91,8 +104,8 @@ static void sluice_auto_round(struct sluice_auto_share *share)
 		if (sluice_auto_look(&dest->autosize, &s, why, sizeof(why)))
 			strscpy(dest->auto_why, why, sizeof(dest->auto_why));
 		share[nr].min = dest->autosize.min;
-		share[nr].wish = s.fixed ? max(dest->requested, share[nr].min) :
-			clamp(dest->autosize.wish, share[nr].min, dest->autosize.max);
+		share[nr].wish = clamp(s.fixed ? dest->requested : dest->autosize.wish,
+				       share[nr].min, dest->autosize.max);
 		share[nr++].weight = dest->autosize.weight;
 		held += sluice_segments_count(dest, SLUICE_SEGMENT_QUARANTINED);
 		taken += sluice_auto_footprint(dest);
@@ -107,7 +120,7 @@ static void sluice_auto_round(struct sluice_auto_share *share)
 		mutex_lock(&dest->lock);
 		sluice_auto_sample(dest, &s);
 		room = sluice_budget - min(taken, sluice_budget);
-		if (!s.fixed) {
+		if (!s.fixed || (sluice_auto_idle(dest) && !dest->detaching)) {
 			taken -= sluice_auto_footprint(dest);
 			sluice_auto_apply(dest, share[nr].grant, room);
 			taken += sluice_auto_footprint(dest);
@@ -211,6 +224,8 @@ int sluice_auto_check(struct sluice_dest *dest, struct sluice_auto_config *c,
  */
 void sluice_auto_set(struct sluice_dest *dest, const struct sluice_auto_config *c)
 {
+	bool idle = sluice_auto_idle(dest);
+
 	lockdep_assert_held(&sluice_dests_lock);
 	lockdep_assert_held(&dest->lock);
 	dest->auto_on = c;
@@ -218,8 +233,11 @@ void sluice_auto_set(struct sluice_dest *dest, const struct sluice_auto_config *
 	strscpy(dest->auto_why, "floor and ceiling were set", sizeof(dest->auto_why));
 	if (!c)
 		return;
-	sluice_auto_init(&dest->autosize, c->min, c->max, c->weight,
+	sluice_auto_init(&dest->autosize, c->min, c->max, c->weight, idle ? dest->requested :
 			 sluice_segments_count(dest, SLUICE_SEGMENT_ACTIVE));
+	/* at once: it may be resumed, or a guest may come, before the next look */
+	if (idle)
+		sluice_auto_apply(dest, min(dest->requested, c->max), 0);
 	queue_delayed_work(system_unbound_wq, &sluice_auto_tick, 0);
 }
 

@@ -309,6 +309,35 @@ sized_automatically() {
 	plugged_is 4194304
 }
 
+requested_is() { # bytes
+	[[ $(ctl -j dest show loop0 | member requested_bytes) == "$1" ]]
+}
+
+# What comes back after a resume is never above what was allowed meanwhile.
+idle_keeps_to_bounds() {
+	local log
+	log=$(mktemp)
+	monitor_to "$log"
+	ctl dest set loop0 size 16M
+	ctl dest quiesce loop0
+	wait_for 10 grep '"event":"quiesced"' "$log"
+	: >"$log"
+	ctl dest set loop0 auto min 2M max 8M
+	requested_is 8388608
+	sluicectl budget set 4M
+	wait_for 10 requested_is 4194304
+	ctl dest resume loop0
+	wait_for 20 plugged_is 4194304
+	wait_for 10 grep '"event":"resize-done"' "$log"
+	monitor_ends
+	grep '"event":"auto".*16M to 8M: floor, ceiling and budget, for when it is in use' "$log"
+	grep '"event":"auto".*8M to 4M: floor, ceiling and budget, for when it is in use' "$log"
+	[[ $(grep -o '"plugged_bytes":[0-9]*' "$log" | cut -d: -f2 | sort -nu | tail -n 1) == 4194304 ]]
+	ctl dest set loop0 auto off
+	sluicectl budget set none
+	ctl dest set loop0 size 4M
+}
+
 budget_is_shared() {
 	refused 2 "no multiple of 2M" dest set loop0 auto min 3M max 3M
 	sluicectl budget set 16M
@@ -350,6 +379,7 @@ ktap_test "quiesce outlives a session" quiesce_outlives_a_session
 ktap_test "resume goes on" resume_goes_on
 ktap_test "quiesce waits for what is held" quiesce_waits
 ktap_test "the size follows the load" sized_automatically
+ktap_test "what is idle keeps to its bounds" idle_keeps_to_bounds
 ktap_test "the budget is shared" budget_is_shared
 ktap_test "everything goes away" links_down
 ktap_end
