@@ -93,8 +93,11 @@ const char *sluice_segment_holder(struct sluice_dest *dest, u32 slot)
 	case SLUICE_SEGMENT_QUARANTINED:
 		if (!dest->segment[slot].told)
 			return "the guest, which does not read its messages";
+		/* it can't answer before its frames have left, and may hold others as well */
 		if (!dest->segment[slot].retired)
-			return "the guest, which has not answered";
+			return sluice_segment_pages_out(dest, slot) ?
+			       "frames on their way out, and the guest, which has not answered" :
+			       "the guest, which has not answered";
 		fallthrough;
 	case SLUICE_SEGMENT_DRAINED:
 		if (sluice_segment_pages_out(dest, slot))

@@ -53,6 +53,46 @@ sized_by_itself() {
 	plugged_is 8388608
 }
 
+lent_frames_wait() { # in the card's queue
+	vm driver sh -c "tc -s qdisc show dev nic0 | grep 'backlog .* [1-9][0-9]*p'" &&
+		(($(dest guest1 '[.segments[].pages_out] | add') > 0))
+}
+
+held_by_frames() {
+	[[ $(dest guest1 '[.segments[] | select(.state == "quarantined") | .holder] | join(" ")') == \
+		*"frames on their way out"* ]]
+}
+
+quarantined_bytes_are() {
+	[[ $(dest guest1 .quarantined_bytes) == "$1" ]]
+}
+
+# Frames of guest1 that were lent to the card wait in its qdisc, 11 s each if nobody ends that:
+# their segment is waited for, then put into quarantine, and free once they are on the wire.
+queued_frames_are_waited_for() {
+	local sent
+	resized 8M 8388608
+	vm driver sluicectl dest set guest1 drain-timeout 1s
+	trap 'vm driver tc qdisc del dev nic0 root' EXIT
+	vm driver tc qdisc replace dev nic0 root tbf rate 1kbit burst 3k limit 1m
+	sends_udp guest1 client 30 1400 100 &
+	sent=$!
+	wait_for 20 lent_frames_wait
+	set_size 0
+	plugged_is 0
+	wait_for 10 held_by_frames || {
+		vm driver sluicectl -s dest show guest1
+		return 1
+	}
+	(($(dest guest1 .quarantined_bytes) > 0))
+	vm driver tc qdisc change dev nic0 root tbf rate 1gbit burst 100k limit 1m
+	wait $sent
+	wait_for 20 quarantined_bytes_are 0
+	nothing_leaves
+	vm driver sluicectl dest set guest1 drain-timeout 10s
+	resized 8M 8388608
+}
+
 received_above() { # received_above VM FRAMES
 	(($(vm "$1" cat /sys/class/net/sl0/statistics/rx_packets) > $2))
 }
@@ -78,6 +118,7 @@ all_stand_still() {
 
 life_scenario() { # life_scenario KERNEL
 	test_case "$1: quiesce gives everything back, resume fills the region again" quiesced_and_resumed
+	test_case "$1: frames in a card's queue are waited for, and none is lost" queued_frames_are_waited_for
 	test_case "$1: the region grows with a burst and shrinks after it" sized_by_itself
 	test_case "$1: all stand still for longer than a peer may, and nothing is lost" all_stand_still
 }

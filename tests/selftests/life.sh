@@ -108,7 +108,7 @@ quarantine_names_its_holder() {
 	ctl dest set loop0 size 0 nowait
 	# before its time is over it is on its way, and one can see who is in the way
 	wait_for 4 some_are retiring
-	ctl -s dest show loop0 | grep "retiring.*held by the guest, which has not answered"
+	ctl -s dest show loop0 | grep "retiring.*held by .*the guest, which has not answered"
 	wait_for 30 some_are quarantined
 	wait_for 30 none_are retiring
 	wait_for 10 grep '"event":"quarantined".*still holds it after 10000 ms' "$log"
@@ -235,7 +235,7 @@ resume_goes_on() {
 quiesce_waits() {
 	hold_pages
 	# long enough for segments that nobody holds: a slow machine named one of those
-	says 4 "is held by the guest, which has not answered; quiescing goes on" \
+	says 4 "is held by .*the guest, which has not answered; quiescing goes on" \
 		ctl dest quiesce loop0 timeout 3s
 	quiesce_is quiescing
 	refused 2 "loop0 is quiescing already" dest quiesce loop0
