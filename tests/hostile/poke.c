@@ -9,6 +9,7 @@
  *	poke FILE fill OFFSET BYTES SEED MS		random bytes, all over and other ones each time
  *	poke FILE flip OFFSET BYTES SEED MS PER_MS	random words at random places
  *	poke FILE flood OFFSET BYTES PROD MS		a ring full of PINGs each ms
+ *	poke FILE message OFFSET BYTES PROD ID A B	one more, with two words
  *
  * FILE is /proc/PID/fd/N of the region server. OFFSET and BYTES as C writes numbers.
  * Every value depends on the seed only, so a failure can be played again.
@@ -117,17 +118,34 @@ static void fill(uint64_t off, uint64_t bytes, uint64_t ms)
 	} while (now_ms() < end);
 }
 
+/* struct sluice_msg: a request without payload */
+static void compose(uint64_t at, uint8_t id, uint16_t token)
+{
+	memset((void *)(mem + at), 0, 64);
+	mem[at + 1] = id;
+	store(at + 4, 2, token);
+	store(at + 6, 2, 64);		/* length */
+}
+
+static void message(uint64_t off, uint64_t bytes, uint64_t prod, uint64_t id, const uint32_t *word)
+{
+	uint64_t nr = load(prod, 4);
+	uint64_t at = off + nr % (bytes / 64) * 64;
+
+	compose(at, id, 0);
+	store(at + 16, 4, word[0]);
+	store(at + 20, 4, word[1]);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	store(prod, 4, nr + 1);
+}
+
 /* Every message is right, and as many are said to be there as the ring has. */
 static void flood(uint64_t off, uint64_t bytes, uint64_t prod, uint64_t ms)
 {
 	uint64_t end = now_ms() + ms, i;
 
-	for (i = 0; i < bytes; i += 64) {
-		memset((void *)(mem + off + i), 0, 64);
-		mem[off + i + 1] = 0x83;		/* SLUICE_MSG_PING */
-		store(off + i + 4, 2, i / 64);		/* token */
-		store(off + i + 6, 2, 64);		/* length */
-	}
+	for (i = 0; i < bytes; i += 64)
+		compose(off + i, 0x83, i / 64);		/* SLUICE_MSG_PING */
 	do {
 		store(prod, 4, load(prod, 4) + bytes / 64 - 1);
 		usleep(1000);
@@ -138,7 +156,8 @@ static void usage(void)
 {
 	fprintf(stderr, "usage: poke FILE set OFFSET BYTES VALUE MS | count OFFSET BYTES VALUE MS |\n"
 		"       add OFFSET BYTES VALUE | get OFFSET BYTES | fill OFFSET BYTES SEED MS |\n"
-		"       flip OFFSET BYTES SEED MS PER_MS | flood OFFSET BYTES PROD MS\n");
+		"       flip OFFSET BYTES SEED MS PER_MS | flood OFFSET BYTES PROD MS |\n"
+		"       message OFFSET BYTES PROD ID A B\n");
 	exit(2);
 }
 
@@ -173,6 +192,10 @@ int main(int argc, char **argv)
 		flip(off, bytes, number(argv[6]), number(argv[7]));
 	} else if (!strcmp(what, "flood") && argc == 7 && bytes % 64 == 0) {
 		flood(off, bytes, number(argv[5]), number(argv[6]));
+	} else if (!strcmp(what, "message") && argc == 9 && bytes % 64 == 0) {
+		uint32_t word[] = { number(argv[7]), number(argv[8]) };
+
+		message(off, bytes, number(argv[5]), number(argv[6]), word);
 	} else {
 		usage();
 	}

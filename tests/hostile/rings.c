@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * rings - plays a device that lies, in the virtqueues of a guest, from outside of its VM
+ * rings - plays a device, or a driver, that lies in the virtqueues of a guest, from outside
  *
  *	rings FILE INDEX MAX NUM loop		every descriptor is followed by itself, but for
  *						the newest, which the device may not have read
  *	rings FILE INDEX MAX NUM used ID LEN NR	finishes NR times: head ID with LEN bytes
  *	rings FILE INDEX MAX NUM jump BY	moves the used index
  *	rings FILE INDEX MAX NUM garbage MS SEED random words all over the ring
+ *	rings FILE INDEX MAX NUM ahead BY		moves the index of what is available
+ *	rings FILE INDEX MAX NUM chain HEAD FLAGS NEXT ADDR LEN NR
+ *						makes one descriptor available, NR times
+ *	rings FILE INDEX MAX NUM frame MAC ADDR NR	the same with a frame of 1400 bytes
  *
  * FILE is /proc/PID/fd/N of the region server, INDEX the virtqueue's number, MAX its
  * largest size, which says where it lies, NUM its size. ID may be "posted": the head that
@@ -22,23 +26,26 @@
 #define AREA		0x4000
 #define ALIGN_USED	64
 #define PAGE		4096
+#define NET_HEADER	12		/* struct virtio_net_hdr_mrg_rxbuf */
+#define FRAME		1400
 
 static struct vring ring;
+static unsigned char *mem;
+static uint64_t mem_bytes;
 static unsigned char *start;
 static size_t ring_bytes;
 
 static void attach(const char *path, uint64_t index, uint64_t max, uint64_t num)
 {
-	uint64_t chunk, off, bytes;
-	unsigned char *mem;
+	uint64_t chunk, off;
 
 	if (index > 15 || !num || num > max || max > 1024)
 		errx(2, "no such ring");
 	chunk = (vring_size(max, ALIGN_USED) + PAGE - 1) / PAGE * PAGE;
 	off = AREA + index * chunk;
 	ring_bytes = vring_size(num, ALIGN_USED);
-	mem = map_file(path, &bytes);
-	if (off + ring_bytes > bytes)
+	mem = map_file(path, &mem_bytes);
+	if (off + ring_bytes > mem_bytes)
 		errx(2, "outside of the memory");
 	start = mem + off;
 	vring_init(&ring, num, start, ALIGN_USED);
@@ -79,6 +86,44 @@ static void use(const char *text, uint32_t len, uint64_t nr)
 	__atomic_store_n(&ring.used->idx, used, __ATOMIC_RELEASE);
 }
 
+static void offer(uint16_t head, uint64_t nr)
+{
+	uint16_t avail = *(volatile uint16_t *)&ring.avail->idx;
+
+	while (nr--)
+		ring.avail->ring[avail++ % ring.num] = head;
+	__atomic_store_n(&ring.avail->idx, avail, __ATOMIC_RELEASE);
+}
+
+static void chain(uint64_t head, uint64_t flags, uint64_t next, uint64_t addr, uint64_t len,
+		  uint64_t nr)
+{
+	struct vring_desc *desc = &ring.desc[head % ring.num];
+
+	desc->addr = addr;
+	desc->len = len;
+	desc->flags = flags;
+	desc->next = next;
+	offer(head, nr);
+}
+
+/* Right in every respect, from MAC to all: it is lent, and so in flight for a while. */
+static void frame(const char *mac, uint64_t addr, uint64_t nr)
+{
+	unsigned char *at = mem + addr + NET_HEADER;
+	unsigned int i;
+
+	if (addr > mem_bytes || mem_bytes - addr < NET_HEADER + FRAME)
+		errx(2, "outside of the memory");
+	memset(at - NET_HEADER, 0, NET_HEADER + FRAME);
+	memset(at, 0xff, 6);
+	for (i = 0; i < 6; i++)
+		at[6 + i] = strtoul(mac + 3 * i, NULL, 16);
+	at[12] = 0x88;		/* an ethertype for experiments */
+	at[13] = 0xb5;
+	chain(ring.num - 1, 0, 0, addr, NET_HEADER + FRAME, nr);
+}
+
 /* Small numbers get further than noise that fails the first check. */
 static void garbage(uint64_t ms, unsigned int seed)
 {
@@ -100,7 +145,7 @@ static void garbage(uint64_t ms, unsigned int seed)
 int main(int argc, char **argv)
 {
 	if (argc < 6)
-		errx(2, "usage: FILE INDEX MAX NUM loop|used|jump|garbage ...");
+		errx(2, "usage: FILE INDEX MAX NUM loop|used|jump|garbage|ahead|chain|frame ...");
 	attach(argv[1], number(argv[2]), number(argv[3]), number(argv[4]));
 	if (!strcmp(argv[5], "loop") && argc == 6) {
 		loop();
@@ -110,6 +155,13 @@ int main(int argc, char **argv)
 		ring.used->idx += number(argv[6]);
 	} else if (!strcmp(argv[5], "garbage") && argc == 8) {
 		garbage(number(argv[6]), number(argv[7]));
+	} else if (!strcmp(argv[5], "ahead") && argc == 7) {
+		ring.avail->idx += number(argv[6]);
+	} else if (!strcmp(argv[5], "chain") && argc == 12) {
+		chain(number(argv[6]), number(argv[7]), number(argv[8]), number(argv[9]),
+		      number(argv[10]), number(argv[11]));
+	} else if (!strcmp(argv[5], "frame") && argc == 9 && strlen(argv[6]) == 17) {
+		frame(argv[6], number(argv[7]), number(argv[8]));
 	} else {
 		errx(2, "'%s' is not known like this", argv[5]);
 	}
