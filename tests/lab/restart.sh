@@ -29,6 +29,11 @@ stream_to_client() { # stream_to_client GUEST PORT
 	[[ $came == "$sent" ]]
 }
 
+# The first lines are in the sender's pipe before there is a connection.
+has_accepted() { # has_accepted VM PORT
+	[[ $(vm "$1" ss -Htn state established "sport = :$2") ]]
+}
+
 # A connection of each guest to the outside lives as if nothing had happened.
 outlasted_by_connections() {
 	local pids=() pid
@@ -36,8 +41,8 @@ outlasted_by_connections() {
 	pids+=($!)
 	stream_to_client guest2 5562 &
 	pids+=($!)
-	wait_for 30 vm guest1 test -s /tmp/sent
-	wait_for 30 vm guest2 test -s /tmp/sent
+	wait_for 30 has_accepted client 5561
+	wait_for 30 has_accepted client 5562
 	"$@"
 	vm guest1 touch /tmp/stop
 	vm guest2 touch /tmp/stop

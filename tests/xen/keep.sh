@@ -49,14 +49,12 @@ longest_silence() {
 kept_through() { # kept_through COMMAND...
 	local interface stream
 	interface=$(interface_of guest1)
-	# of a stream before
-	vm guest1 rm -f /tmp/sent
 	# shellcheck disable=SC2016 # for the shell in the VM
 	vm client sh -c 'ping -D -i 0.1 "$1" >/run/answers 2>&1 & echo $! >/run/asks' - \
 		"$(addr4 guest1)"
 	stream_to_client guest1 5561 &
 	stream=$!
-	wait_for 30 vm guest1 test -s /tmp/sent
+	wait_for 30 has_accepted client 5561
 	"$@"
 	vm guest1 touch /tmp/stop
 	wait $stream
