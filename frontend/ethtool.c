@@ -7,7 +7,7 @@
 
 /* In the order of enum sluice_rx_count. */
 static const char rx_names[][ETH_GSTRING_LEN] = {
-	"packets", "bytes", "region", "bounce", "copybreak", "fragment", "returned",
+	"packets", "bytes", "region", "bounce", "copybreak", "copied", "returned",
 	"exhausted", "ran_low", "drop_no_memory", "drop_bad_length", "drop_bad_header", "kicks",
 	"xdp_pass", "xdp_drop", "xdp_tx", "xdp_redirect", "xdp_error",
 };

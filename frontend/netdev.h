@@ -5,7 +5,6 @@
  *	netdev.c	probe, remove; features, link; net_device_ops
  *	queues.c	virtqueues, NAPI, renegotiation, number of pairs
  *	rx.c		posting buffers, receiving
- *	fragment.c	frames that the stack would keep for long
  *	tx.c		transmitting, completing
  *	xdp.c		native XDP
  *	ethtool.c	ethtool_ops and the names of the counters
@@ -26,7 +25,7 @@
 #include "slots.h"
 
 #define SLUICE_NET_HDR_BYTES	((unsigned int)sizeof(struct virtio_net_hdr_mrg_rxbuf))
-#define SLUICE_NET_COPYBREAK	256	/* frames up to this are copied, the page stays */
+#define SLUICE_NET_COPYBREAK	256	/* frames up to this are always copied */
 /* the device's licence to send frames of up to 64 KiB */
 #define SLUICE_NET_GUEST_GSO	(BIT_ULL(VIRTIO_NET_F_GUEST_TSO4) | \
 				 BIT_ULL(VIRTIO_NET_F_GUEST_TSO6) | \
@@ -46,7 +45,7 @@ enum sluice_rx_count {
 	SLUICE_RX_REGION,		/* frames received into region pages */
 	SLUICE_RX_BOUNCE,		/* frames received through bounce */
 	SLUICE_RX_COPYBREAK,		/* small frames copied */
-	SLUICE_RX_FRAGMENT,		/* IP fragments copied, see fragment.c */
+	SLUICE_RX_COPIED,		/* others copied: not plain, see headers.h */
 	SLUICE_RX_RETURNED,		/* buffers the backend gave back unused */
 	SLUICE_RX_EXHAUSTED,		/* refills that found no region page */
 	SLUICE_RX_EMPTY,		/* times that the queue ran low and waits for memory */
@@ -272,13 +271,9 @@ void sluice_rx_callback(struct virtqueue *vq);
 void sluice_rx_recycle(struct virtqueue *vq, void *token);	/* unused buffer back */
 void sluice_rx_drain(struct sluice_rxq *q);	/* what came back while NAPI is off */
 void sluice_rx_free(struct sluice_rxq *q);	/* after the virtqueue's buffers are back */
-/* Frame of one buffer into an skb; takes over the page. NULL: dropped and counted. */
-struct sk_buff *sluice_rx_skb(struct sluice_rxq *q, struct page *page, bool region,
-			      unsigned int off, unsigned int len);
+/* An ordinary page for a frame, or NULL. */
+struct page *sluice_rx_page(struct sluice_rxq *q);
 void sluice_rx_give(struct sluice_rxq *q, struct page *page, bool region);
-
-/* fragment.c */
-bool sluice_rx_is_fragment(const struct sk_buff *skb);
 
 /* tx.c */
 void sluice_tx_init(struct sluice_txq *q);

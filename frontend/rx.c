@@ -6,11 +6,14 @@
  *
  * A frame is handed up as a small private linear part with the headers and the rest
  * as page frags. What the stack decides on is copied before it is
- * looked at: the peer can still write the page.
+ * looked at: the peer can still write the page. Frames whose headers we don't know to the end
+ * are copied whole (headers.h).
  */
 #include <linux/etherdevice.h>
 #include <linux/virtio_net.h>
+#include <net/udp.h>
 #include <trace/events/sluice.h>
+#include "headers.h"
 #include "netdev.h"
 #include "shadow.h"
 #include "xdp.h"
@@ -49,6 +52,11 @@ void sluice_rx_give(struct sluice_rxq *q, struct page *page, bool region)
 	} else {
 		put_page(page);
 	}
+}
+
+struct page *sluice_rx_page(struct sluice_rxq *q)
+{
+	return q->nr_spare ? q->spare[--q->nr_spare] : dev_alloc_page();
 }
 
 static void count_posted(struct sluice_rxq *q, bool region, int n)
@@ -114,7 +122,7 @@ static unsigned int fill_bounce(struct sluice_rxq *q, unsigned int target)
 	struct page *page;
 
 	while (q->nr_bounce < target && q->vq->num_free) {
-		page = q->nr_spare ? q->spare[--q->nr_spare] : dev_alloc_page();
+		page = sluice_rx_page(q);
 		if (!page)
 			break;
 		if (post(q, page, false)) {	/* the bounce quota is used up */
@@ -203,11 +211,42 @@ static void drop_rest(struct sluice_rxq *q, unsigned int nr)
 	}
 }
 
-struct sk_buff *sluice_rx_skb(struct sluice_rxq *q, struct page *page, bool region,
-			      unsigned int off, unsigned int len)
+/* Append a part of a frame, where it lies or copied. Takes over the page. */
+static bool add_part(struct sluice_rxq *q, struct sk_buff *skb, struct page *page, bool region,
+		     unsigned int off, unsigned int len, bool lend)
+{
+	struct page *part = page;
+
+	if (region && lend) {
+		get_page(page);		/* the region keeps its own reference */
+		/* whoever must not be surprised asks skb_has_shared_frag() */
+		skb_shinfo(skb)->flags |= SKBFL_SHARED_FRAG;
+	} else if (region) {
+		part = sluice_rx_page(q);
+		if (!part) {
+			sluice_rx_inc(q, SLUICE_RX_NO_MEMORY);
+			sluice_rx_give(q, page, region);
+			return false;
+		}
+		memcpy(page_address(part) + off, page_address(page) + off, len);
+	}
+	skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, part, off, len, PAGE_SIZE);
+	if (region)
+		sluice_rx_give(q, page, region);
+	return true;
+}
+
+/*
+ * The first buffer of a frame as an skb; takes over the page. NULL: dropped and counted.
+ * @lend says whether all parts may stay where they are.
+ */
+static struct sk_buff *first_part(struct sluice_rxq *q, struct page *page, bool region,
+				  unsigned int off, unsigned int len, bool *lend)
 {
 	unsigned int copy = len <= SLUICE_NET_COPYBREAK ? len : RX_HEAD_BYTES;
 	struct sk_buff *skb = napi_alloc_skb(&q->napi, SLUICE_NET_COPYBREAK);
+	unsigned int headers;
+	u8 proto;
 
 	if (!skb) {
 		sluice_rx_inc(q, SLUICE_RX_NO_MEMORY);
@@ -215,24 +254,28 @@ struct sk_buff *sluice_rx_skb(struct sluice_rxq *q, struct page *page, bool regi
 		return NULL;
 	}
 	skb_put_data(skb, page_address(page) + off, copy);
+	/* parsed in our copy: the peer may be writing the page this very moment */
+	headers = sluice_headers_plain(skb->data, copy, &proto);
+	*lend = headers && (proto == SLUICE_HEADERS_TCP || !sluice_udp_tunnels());
 	if (copy == len) {
 		sluice_rx_inc(q, SLUICE_RX_COPYBREAK);
 		sluice_rx_give(q, page, region);
 		return skb;
 	}
-	/* parsed in our copy: the peer may be writing the page this very moment */
-	copy = max_t(unsigned int, eth_get_headlen(q->net->dev, skb->data, copy), ETH_HLEN);
-	skb_trim(skb, copy);
-	if (region)
-		get_page(page);		/* the region keeps its own reference */
-	skb_add_rx_frag(skb, 0, page, off + copy, len - copy, PAGE_SIZE);
-	if (region)
-		sluice_rx_give(q, page, region);
-	return skb;
+	if (*lend) {
+		copy = headers;
+		skb_trim(skb, copy);
+	} else if (region) {
+		sluice_rx_inc(q, SLUICE_RX_COPIED);
+	}
+	if (add_part(q, skb, page, region, off + copy, len - copy, *lend))
+		return skb;
+	dev_kfree_skb_any(skb);
+	return NULL;
 }
 
 /* Append the other buffers of a frame. False: dropped and counted. */
-static bool append(struct sluice_rxq *q, struct sk_buff *skb, unsigned int nr)
+static bool append(struct sluice_rxq *q, struct sk_buff *skb, unsigned int nr, bool lend)
 {
 	struct page *page;
 	unsigned int len;
@@ -260,12 +303,10 @@ static bool append(struct sluice_rxq *q, struct sk_buff *skb, unsigned int nr)
 			drop_rest(q, nr);
 			return false;
 		}
-		if (region)
-			get_page(page);
-		skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, page, q->net->rx_off, len,
-				PAGE_SIZE);
-		if (region)
-			sluice_rx_give(q, page, region);
+		if (!add_part(q, skb, page, region, q->net->rx_off, len, lend)) {
+			drop_rest(q, nr);
+			return false;
+		}
 	}
 	return true;
 }
@@ -290,9 +331,6 @@ static void hand_up(struct sluice_rxq *q, struct sk_buff *skb, const struct virt
 	u64_stats_update_end(&q->syncp);
 	skb_record_rx_queue(skb, q->index);
 	skb->protocol = eth_type_trans(skb, dev);
-	/* without memory for a copy it goes up as it is: a slow drain is not a lost frame */
-	if (unlikely(sluice_rx_is_fragment(skb)) && !skb_copy_ubufs(skb, GFP_ATOMIC | __GFP_NOWARN))
-		sluice_rx_inc(q, SLUICE_RX_FRAGMENT);
 	napi_gro_receive(&q->napi, skb);
 }
 
@@ -301,6 +339,7 @@ static void rx_frame(struct sluice_rxq *q, struct page *page, bool region, unsig
 {
 	unsigned int off = q->net->rx_off + SLUICE_NET_HDR_BYTES;
 	struct virtio_net_hdr_mrg_rxbuf hdr;
+	bool in_region = region, lend;
 	struct sk_buff *skb;
 	unsigned int nr;
 
@@ -338,21 +377,21 @@ static void rx_frame(struct sluice_rxq *q, struct page *page, bool region, unsig
 			drop_rest(q, nr - 1);
 			return;
 		}
-		if (!sluice_xdp_run(q, prog, page, region, &off, &len, xdp_flush))
+		if (!sluice_xdp_run(q, prog, &page, &region, &off, &len, xdp_flush))
 			return;
 		/* the program may have changed what the offsets in it name */
 		hdr.hdr.flags &= ~VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	}
-	skb = sluice_rx_skb(q, page, region, off, len);
+	skb = first_part(q, page, region, off, len, &lend);
 	if (!skb) {
 		drop_rest(q, nr - 1);
 		return;
 	}
-	if (nr > 1 && !append(q, skb, nr - 1)) {
+	if (nr > 1 && !append(q, skb, nr - 1, lend)) {
 		dev_kfree_skb_any(skb);
 		return;
 	}
-	hand_up(q, skb, &hdr.hdr, region);
+	hand_up(q, skb, &hdr.hdr, in_region);
 }
 
 static int rx_poll(struct napi_struct *napi, int budget)

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Native XDP. The program sees the frame where the peer put it, in a region
- * page; what it reads may change under it, which the verifier's bounds make
- * harmless. What must not lie in memory that the peer can write is the kernel's own: a
- * struct xdp_frame lives in the frame's headroom, so a redirected frame is
- * copied to a private page first. XDP_TX needs no such thing and copies nothing.
+ * Native XDP. The program gets a private copy of the frame: in the region page the peer
+ * could exchange what the program has just let through. XDP_TX copies it back, for
+ * from a region page the backend takes frames without bounce.
  */
 #include <linux/bpf.h>
 #include <linux/bpf_trace.h>
@@ -73,57 +71,66 @@ static int xdp_tx(struct sluice_rxq *rxq, struct page *page, bool region, unsign
 	return err;
 }
 
-static int redirect(struct sluice_rxq *q, struct bpf_prog *prog, struct xdp_buff *xdp)
+/* Sends @page back, or if it has one the region page that it is a copy of. */
+static int send_back(struct sluice_rxq *q, struct page *page, struct page *theirs,
+		     unsigned int off, unsigned int len)
 {
-	unsigned int len = xdp->data_end - xdp->data;
-	struct page *page = dev_alloc_page();
-	struct xdp_buff copy;
 	int err;
 
-	if (!page)
-		return -ENOMEM;
-	if (len > SKB_WITH_OVERHEAD(PAGE_SIZE) - XDP_PACKET_HEADROOM) {
-		put_page(page);
-		return -EMSGSIZE;
-	}
-	xdp_init_buff(&copy, PAGE_SIZE, &q->xdp);
-	xdp_prepare_buff(&copy, page_address(page), XDP_PACKET_HEADROOM, len, true);
-	memcpy(copy.data, xdp->data, len);
-	err = xdp_do_redirect(q->net->dev, &copy, prog);
-	if (err)
-		put_page(page);
+	if (!theirs)
+		return xdp_tx(q, page, false, off, len);
+	memcpy(page_address(theirs) + off, page_address(page) + off, len);
+	err = xdp_tx(q, theirs, true, off, len);
+	if (!err)
+		sluice_rx_give(q, page, false);
 	return err;
 }
 
-bool sluice_xdp_run(struct sluice_rxq *q, struct bpf_prog *prog, struct page *page, bool region,
-		    unsigned int *off, unsigned int *len, unsigned int *flush)
+bool sluice_xdp_run(struct sluice_rxq *q, struct bpf_prog *prog, struct page **frame,
+		    bool *region, unsigned int *off, unsigned int *len, unsigned int *flush)
 {
+	struct page *page = *frame, *theirs = NULL;
 	struct net_device *dev = q->net->dev;
-	void *va = page_address(page);
 	struct xdp_buff xdp;
 	u32 act;
 
+	if (*region) {
+		theirs = page;
+		page = sluice_rx_page(q);
+		if (!page) {
+			sluice_rx_inc(q, SLUICE_RX_NO_MEMORY);
+			sluice_rx_give(q, theirs, true);
+			return false;
+		}
+		memcpy(page_address(page) + *off, page_address(theirs) + *off, *len);
+	}
 	xdp_init_buff(&xdp, PAGE_SIZE, &q->xdp);
-	xdp_prepare_buff(&xdp, va, *off, *len, true);
+	xdp_prepare_buff(&xdp, page_address(page), *off, *len, true);
 	act = bpf_prog_run_xdp(prog, &xdp);
-	*off = xdp.data - va;
+	*off = xdp.data - page_address(page);
 	*len = xdp.data_end - xdp.data;
 	switch (act) {
 	case XDP_PASS:
 		sluice_rx_inc(q, SLUICE_RX_XDP_PASS);
+		if (theirs)
+			sluice_rx_give(q, theirs, true);
+		*frame = page;
+		*region = false;
 		return true;
 	case XDP_TX:
-		if (xdp_tx(q, page, region, *off, *len))
+		if (send_back(q, page, theirs, *off, *len))
 			goto error;
 		*flush |= XDP_FLUSH_TX;
 		sluice_rx_inc(q, SLUICE_RX_XDP_TX);
 		return false;
 	case XDP_REDIRECT:
-		if (redirect(q, prog, &xdp))
+		if (xdp_do_redirect(dev, &xdp, prog))
 			goto error;
 		*flush |= XDP_FLUSH_REDIRECT;
 		sluice_rx_inc(q, SLUICE_RX_XDP_REDIRECT);
-		break;
+		if (theirs)
+			sluice_rx_give(q, theirs, true);
+		return false;
 	default:
 		bpf_warn_invalid_xdp_action(dev, prog, act);
 		fallthrough;
@@ -136,7 +143,9 @@ error:
 		sluice_rx_inc(q, SLUICE_RX_XDP_DROP);
 		break;
 	}
-	sluice_rx_give(q, page, region);
+	sluice_rx_give(q, page, false);
+	if (theirs)
+		sluice_rx_give(q, theirs, true);
 	return false;
 }
 

@@ -17,11 +17,11 @@
 #define SLUICE_XDP_RX_BYTES	((unsigned int)SKB_WITH_OVERHEAD(PAGE_SIZE) - SLUICE_XDP_RX_OFF)
 #define SLUICE_XDP_MAX_MTU	3400	/* checked against the above at build time */
 
-/* Run the program on a received frame. True: pass it up, @off and @len are
+/* Run the program on a received frame. True: pass it up, @frame, @region, @off and @len are
  * adjusted; false: the page is taken care of.
  */
-bool sluice_xdp_run(struct sluice_rxq *q, struct bpf_prog *prog, struct page *page, bool region,
-		    unsigned int *off, unsigned int *len, unsigned int *flush);
+bool sluice_xdp_run(struct sluice_rxq *q, struct bpf_prog *prog, struct page **frame,
+		    bool *region, unsigned int *off, unsigned int *len, unsigned int *flush);
 /* End of a poll that set bits in @flush. */
 void sluice_xdp_flush(struct sluice_rxq *q, unsigned int flush);
 int sluice_xdp_xmit(struct net_device *dev, int nr, struct xdp_frame **frames, u32 flags);

@@ -67,7 +67,7 @@ reassembling() { # reassembling sockstat FRAG: how many datagrams wait for the r
 }
 
 copied_fragments() {
-	vm guest1 ethtool -S sl0 | awk '$1 == "rx_fragment:" { print $2 }'
+	vm guest1 ethtool -S sl0 | awk '$1 == "rx_copied:" { print $2 }'
 }
 
 # How long guest1 waits for the rest of a datagram.

@@ -229,6 +229,11 @@ transfer() {
 	return $status
 }
 
+# count INTERFACE NAME: of the first guest, over all queues
+count() {
+	ip netns exec f0 ethtool -S "$1" | awk -v name="$2" '$1 ~ name ":$" { n += $2 } END { print n + 0 }'
+}
+
 listening() {
 	ip netns exec "$1" ss -Hltn "sport = :$2" | grep -q LISTEN
 }

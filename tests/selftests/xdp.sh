@@ -24,11 +24,6 @@ attach() {
 	ip -n f0 link show dev net0 | grep -qw xdp
 }
 
-# count INTERFACE NAME: over all queues
-count() {
-	ip netns exec f0 ethtool -S "$1" | awk -v name="$2" '$1 ~ name ":$" { n += $2 } END { print n + 0 }'
-}
-
 # counts NAME BY COMMAND...: that counter of net0 grows by so many at least
 counts() {
 	local name=$1 by=$2 before

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which received frames may stay in memory that the peer can write. Pure code.
+ *
+ * Headers are copied before anybody looks at them. What is behind those that we know how to
+ * copy stays where it is, so it must be bytes that the stack only hands to a user, once.
+ * It is not if there are more headers, which a filter looks at first and the protocol
+ * once more afterwards; nor if the stack decrypts it in place, for the peer to read; nor if the stack
+ * keeps it for long, as it does IP fragments, for which a segment would have to wait.
+ */
+#ifndef SLUICE_HEADERS_H
+#define SLUICE_HEADERS_H
+
+#include <sluice/os.h>
+
+#define SLUICE_HEADERS_TCP	6
+#define SLUICE_HEADERS_UDP	17
+
+u32 sluice_headers_plain(const u8 *frame, u32 len_bytes, u8 *proto);
+
+#endif /* SLUICE_HEADERS_H */
