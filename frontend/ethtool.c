@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* ethtool -i -g -G -l -L -S of the guest's netdev; -k and -K need nothing here. */
+/*
+ * ethtool -i -g -G -l -L -S and --set-tunable of the guest's netdev; -k and -K need nothing
+ * here.
+ */
 #include <linux/ethtool.h>
 #include <linux/rtnetlink.h>
 #include <linux/virtio_net.h>
@@ -231,6 +234,34 @@ static int get_link_ksettings(struct net_device *dev, struct ethtool_link_ksetti
 	return 0;
 }
 
+static int get_tunable(struct net_device *dev, const struct ethtool_tunable *tuna, void *data)
+{
+	struct sluice_net *net = netdev_priv(dev);
+
+	if (tuna->id != ETHTOOL_RX_COPYBREAK)
+		return -EOPNOTSUPP;
+	*(u32 *)data = net->rx_copybreak;
+	return 0;
+}
+
+/* A page or more: nothing stays where the backend can write it. */
+static int set_tunable(struct net_device *dev, const struct ethtool_tunable *tuna, const void *data)
+{
+	struct sluice_net *net = netdev_priv(dev);
+	u32 bytes;
+
+	if (tuna->id != ETHTOOL_RX_COPYBREAK)
+		return -EOPNOTSUPP;
+	bytes = *(const u32 *)data;
+	if (bytes < SLUICE_NET_COPYBREAK) {
+		netdev_err(dev, "rx-copybreak: frames up to %u bytes are always copied\n",
+			   SLUICE_NET_COPYBREAK);
+		return -EINVAL;
+	}
+	WRITE_ONCE(net->rx_copybreak, bytes);
+	return 0;
+}
+
 const struct ethtool_ops sluice_net_ethtool_ops = {
 	.get_drvinfo		= get_drvinfo,
 	.get_link		= ethtool_op_get_link,
@@ -242,5 +273,7 @@ const struct ethtool_ops sluice_net_ethtool_ops = {
 	.get_sset_count		= get_sset_count,
 	.get_strings		= get_strings,
 	.get_ethtool_stats	= get_stats,
+	.get_tunable		= get_tunable,
+	.set_tunable		= set_tunable,
 	.get_ts_info		= ethtool_op_get_ts_info,
 };

@@ -285,6 +285,7 @@ static int net_probe(struct virtio_device *vdev)
 	net->sessions_lost = READ_ONCE(net->f->sessions_lost);
 	INIT_WORK(&net->config_work, config_work);
 	sluice_net_set_rx_layout(net, false);
+	net->rx_copybreak = SLUICE_NET_COPYBREAK;
 	vdev->priv = net;
 
 	dev->netdev_ops = &net_ops;

@@ -198,6 +198,7 @@ struct sluice_txq {
  * @rx_off: where in a page a receive buffer starts
  * @rx_bytes: its length
  * @rx_gso: device may send GSO frames
+ * @rx_copybreak: frames whose first buffer has no more bytes are copied. RTNL to change
  * @prog: XDP program
  * @all_features: what was negotiated at probe; renegotiation takes away from it
  * @config_work: looks at the link
@@ -217,6 +218,7 @@ struct sluice_net {
 	unsigned int rx_off;
 	unsigned int rx_bytes;
 	bool rx_gso;
+	u32 rx_copybreak;
 	struct bpf_prog __rcu *prog;
 	u64 all_features;
 	struct work_struct config_work;

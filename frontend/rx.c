@@ -256,7 +256,8 @@ static struct sk_buff *first_part(struct sluice_rxq *q, struct page *page, bool 
 	skb_put_data(skb, page_address(page) + off, copy);
 	/* parsed in our copy: the peer may be writing the page this very moment */
 	headers = sluice_headers_plain(skb->data, copy, &proto);
-	*lend = headers && (proto == SLUICE_HEADERS_TCP || !sluice_udp_tunnels());
+	*lend = headers && len > READ_ONCE(q->net->rx_copybreak) &&
+		(proto == SLUICE_HEADERS_TCP || !sluice_udp_tunnels());
 	if (copy == len) {
 		sluice_rx_inc(q, SLUICE_RX_COPYBREAK);
 		sluice_rx_give(q, page, region);

@@ -68,6 +68,17 @@ jumbo() {
 	copies "$datagrams" "$datagrams" udp 8000
 }
 
+# For who wants nothing to change under him.
+all_private() {
+	fails ip netns exec f0 ethtool --set-tunable net0 rx-copybreak 255
+	ip netns exec f0 ethtool --set-tunable net0 rx-copybreak 65535
+	[[ $(ip netns exec f0 ethtool --get-tunable net0 rx-copybreak) == *65535 ]]
+	copies 5 10000 transfer b0 f0 10.90.0.2 100000
+	copies "$datagrams" "$datagrams" udp 8000
+	ip netns exec f0 ethtool --set-tunable net0 rx-copybreak 256
+	copies 0 0 transfer b0 f0 10.90.0.2 100000
+}
+
 unload_all
 ktap_test "a link comes up" links_up 1
 ktap_test "TCP stays where it is" copies 0 0 transfer b0 f0 10.90.0.2 100000
@@ -79,6 +90,7 @@ ktap_test "in frames of several pages as well" jumbo
 ktap_test "and TCP is not" copies 0 0 transfer b0 f0 10.90.0.2 100000
 ktap_test "the tunnel goes" tunnel_ends
 ktap_test "then UDP stays where it is again" copies 0 0 udp 1400
+ktap_test "ethtool has everything copied" all_private
 ktap_test "everything goes away" links_down
 rm "$tunnel"
 ktap_end
