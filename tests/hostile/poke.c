@@ -10,10 +10,13 @@
  *	poke FILE flip OFFSET BYTES SEED MS PER_MS	random words at random places
  *	poke FILE flood OFFSET BYTES PROD MS		a ring full of PINGs each ms
  *	poke FILE message OFFSET BYTES PROD ID A B	one more, with two words
+ *	poke FILE waver OFFSET BYTES A B MS		wherever there is A or B, big endian words, it
+ *							becomes the other one, and so on
  *
  * FILE is /proc/PID/fd/N of the region server. OFFSET and BYTES as C writes numbers.
  * Every value depends on the seed only, so a failure can be played again.
  */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -152,12 +155,38 @@ static void flood(uint64_t off, uint64_t bytes, uint64_t prod, uint64_t ms)
 	} while (now_ms() < end);
 }
 
+/* As a header has it, behind 14 bytes of Ethernet. */
+typedef uint32_t __attribute__((aligned(2))) net_word;
+
+static void waver(uint64_t off, uint64_t bytes, net_word a, net_word b, uint64_t ms)
+{
+	uint64_t end = now_ms() + ms, now, next_look = 0, nr = 0, at, i;
+	volatile net_word *place[16384], *p;
+
+	while ((now = now_ms()) < end) {
+		if (now >= next_look) {
+			for (nr = 0, at = off; at + 4 <= off + bytes && nr < 16384; at += 2) {
+				p = (volatile net_word *)(mem + at);
+				if (*p == a || *p == b)
+					place[nr++] = p;
+			}
+			next_look = now_ms() + 20;
+		}
+		for (i = 0; i < nr; i++) {
+			if (*place[i] == a)
+				*place[i] = b;
+			else if (*place[i] == b)
+				*place[i] = a;
+		}
+	}
+}
+
 static void usage(void)
 {
 	fprintf(stderr, "usage: poke FILE set OFFSET BYTES VALUE MS | count OFFSET BYTES VALUE MS |\n"
 		"       add OFFSET BYTES VALUE | get OFFSET BYTES | fill OFFSET BYTES SEED MS |\n"
 		"       flip OFFSET BYTES SEED MS PER_MS | flood OFFSET BYTES PROD MS |\n"
-		"       message OFFSET BYTES PROD ID A B\n");
+		"       message OFFSET BYTES PROD ID A B | waver OFFSET BYTES A B MS\n");
 	exit(2);
 }
 
@@ -196,6 +225,9 @@ int main(int argc, char **argv)
 		uint32_t word[] = { number(argv[7]), number(argv[8]) };
 
 		message(off, bytes, number(argv[5]), number(argv[6]), word);
+	} else if (!strcmp(what, "waver") && argc == 8 && off % 2 == 0) {
+		waver(off, bytes, htonl(number(argv[5])), htonl(number(argv[6])),
+		      number(argv[7]));
 	} else {
 		usage();
 	}

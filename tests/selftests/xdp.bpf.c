@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Programs for xdp.sh, one for each answer. They look at ICMP over IPv4 without options only. */
+/*
+ * Programs for xdp.sh, one for each answer, and one that filters, for tests/hostile. They look at
+ * ICMP, and UDP, over IPv4 without options only.
+ */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
@@ -8,6 +11,8 @@
 #define ICMP_PROTOCOL	1
 #define ICMP_REPLY	0
 #define ICMP_REQUEST	8
+#define UDP_PROTOCOL	17
+#define UDP_REFUSED	7777
 
 #define SEC(name)	__attribute__((section(name), used))
 #define swap_bytes(x)	__builtin_bswap16(x)
@@ -76,6 +81,23 @@ SEC("xdp/redirect") int redirect(struct xdp_md *ctx)
 	struct echo *echo = request_of(ctx);
 
 	return echo ? bpf_redirect(echo->payload[sizeof(echo->payload) - 1], 0) : XDP_PASS;
+}
+
+SEC("xdp/port") int port(struct xdp_md *ctx)
+{
+	struct {
+		struct ethhdr eth;
+		struct iphdr ip;
+		__u16 source;
+		__u16 dest;
+	} __attribute__((packed)) *udp = (void *)(long)ctx->data;
+
+	if ((void *)(udp + 1) > (void *)(long)ctx->data_end)
+		return XDP_PASS;
+	if (udp->eth.h_proto != swap_bytes(ETH_P_IP) || udp->ip.ihl != 5 ||
+	    udp->ip.protocol != UDP_PROTOCOL)
+		return XDP_PASS;
+	return udp->dest == swap_bytes(UDP_REFUSED) ? XDP_DROP : XDP_PASS;
 }
 
 char _license[] SEC("license") = "GPL";
