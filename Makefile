@@ -153,7 +153,7 @@ help:
 	@echo
 	@echo 'Test:'
 	@echo '  make check TESTS="unit lab"      only these: checks unit sluicectl regiond fuzz model build'
-	@echo '                                   selftests lab hostile lifecycle xen'
+	@echo '                                   selftests lab hostile lifecycle xen faults'
 	@echo '  make check-unit                  without VMs: unit tests, models, source checks'
 	@echo '  make check-lab                   in VMs: selftests and the lab'
 	@echo '  make check-debug                 selftests, attacks and deaths on a kernel with KASAN, lockdep, fault injection; 45 minutes'
