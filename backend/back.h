@@ -49,6 +49,7 @@
 #define SLUICE_TEXT_BYTES	160
 #define SLUICE_AUTO_TEXT_BYTES	80
 #define SLUICE_DRAIN_DEFAULT_MS	10000
+#define SLUICE_RX_COPY_BYTES	256	/* up to here a frame is always copied whole */
 
 struct sluice_dest;
 struct sluice_pair;
@@ -128,6 +129,17 @@ struct sluice_tx {
 	struct sluice_tx_stats stats;
 };
 
+/**
+ * struct sluice_aloft - what a queue pair has lent, over all rings that it ever had
+ * @ref: one for the pair, one for each of its rings
+ * @bytes: payload in flight. A guest that resets its queue gets a new ring,
+ *	but no new allowance (flying_max_kb)
+ */
+struct sluice_aloft {
+	refcount_t ref;
+	atomic_t bytes;
+};
+
 /* A frame of the guest whose pages the stack refers to. */
 struct sluice_flight {
 	struct ubuf_info uarg;
@@ -148,7 +160,8 @@ struct sluice_flight {
  * @polling: NAPI is at it and publishes at its end
  * @pair: where it belongs, while alive
  * @vq: the guest's transmit virtqueue
- * @flying_bytes: payload in flight
+ * @aloft: what it counts its payload in flight in
+ * @nr_flying: frames of it in flight
  * @chain: scratch
  * @flight: one per head
  */
@@ -162,7 +175,7 @@ struct sluice_ring {
 	bool polling;
 	struct sluice_pair *pair;
 	struct sluice_vq vq;
-	u32 flying_bytes;
+	struct sluice_aloft *aloft;
 	u32 nr_flying;
 	struct sluice_vq_chain chain;
 	struct sluice_flight flight[];
@@ -175,6 +188,7 @@ struct sluice_ring {
  * @napi_on: napi is enabled; channel's thread
  * @napi: serves the ring from the guest and wakes the queue to it
  * @tx: to the guest
+ * @aloft: what it has lent
  * @ring: from the guest, NULL if the guest has none; changes while NAPI is off
  * @rx_stats: NAPI only
  * @done_stats: under ring->lock
@@ -186,6 +200,7 @@ struct sluice_pair {
 	bool napi_on;
 	struct napi_struct napi;
 	struct sluice_tx tx;
+	struct sluice_aloft *aloft;
 	struct sluice_ring *ring;
 	struct sluice_rx_stats rx_stats;
 	struct sluice_done_stats done_stats;
@@ -235,6 +250,7 @@ struct sluice_dest {
 	u64 features;			/* negotiated, of the running device */
 	bool running;			/* queues are served */
 	bool stale;			/* the net device must learn what changed */
+	u32 rx_copybreak;		/* longer frames of the guest are lent; rtnl to change */
 	struct timer_list backstop;
 	struct work_struct update_work;	/* the net device follows the virtio device */
 
@@ -313,6 +329,8 @@ struct sluice_ring *sluice_rx_start(struct sluice_pair *pair, const struct sluic
 void sluice_rx_stop(struct sluice_ring *ring);
 /* No frame refers to this module's code any more. */
 void sluice_rx_wait(void);
+struct sluice_aloft *sluice_aloft_alloc(void);	/* or NULL */
+void sluice_aloft_put(struct sluice_aloft *aloft);
 
 /* When to look at segments on their way out again. */
 enum sluice_step {

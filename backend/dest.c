@@ -41,6 +41,7 @@ int sluice_dest_attach(struct sluice_channel *ch)
 	dest->ch = ch;
 	dest->dev = dev;
 	dest->nr_pairs = ch->hdr.max_pairs;
+	dest->rx_copybreak = SLUICE_RX_COPY_BYTES;
 	mutex_init(&dest->lock);
 	INIT_WORK(&dest->update_work, sluice_netdev_update);
 

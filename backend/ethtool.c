@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ethtool on a destination's interface: -i, -l, -g, -S.
+ * ethtool on a destination's interface: -i, -l, -g, -S and --set-tunable.
  */
 #include <linux/ethtool.h>
 #include "back.h"
@@ -118,6 +118,36 @@ static void sluice_get_stats(struct net_device *dev, struct ethtool_stats *stats
 	}
 }
 
+static int sluice_get_tunable(struct net_device *dev, const struct ethtool_tunable *tuna,
+			      void *data)
+{
+	struct sluice_dest *dest = netdev_priv(dev);
+
+	if (tuna->id != ETHTOOL_RX_COPYBREAK)
+		return -EOPNOTSUPP;
+	*(u32 *)data = dest->rx_copybreak;
+	return 0;
+}
+
+/* 65535: nothing goes on that the guest can still write. */
+static int sluice_set_tunable(struct net_device *dev, const struct ethtool_tunable *tuna,
+			      const void *data)
+{
+	struct sluice_dest *dest = netdev_priv(dev);
+	u32 bytes;
+
+	if (tuna->id != ETHTOOL_RX_COPYBREAK)
+		return -EOPNOTSUPP;
+	bytes = *(const u32 *)data;
+	if (bytes < SLUICE_RX_COPY_BYTES) {
+		netdev_err(dev, "rx-copybreak: frames up to %u bytes are always copied\n",
+			   SLUICE_RX_COPY_BYTES);
+		return -EINVAL;
+	}
+	WRITE_ONCE(dest->rx_copybreak, bytes);
+	return 0;
+}
+
 const struct ethtool_ops sluice_ethtool_ops = {
 	.get_drvinfo = sluice_get_drvinfo,
 	.get_link = ethtool_op_get_link,
@@ -126,5 +156,7 @@ const struct ethtool_ops sluice_ethtool_ops = {
 	.get_sset_count = sluice_get_sset_count,
 	.get_strings = sluice_get_strings,
 	.get_ethtool_stats = sluice_get_stats,
+	.get_tunable = sluice_get_tunable,
+	.set_tunable = sluice_set_tunable,
 	.get_ts_info = ethtool_op_get_ts_info,
 };

@@ -36,7 +36,7 @@ static const struct kernel_param_ops sluice_flying_ops = {
 };
 module_param_cb(flying_max_kb, &sluice_flying_ops, &sluice_flying_max_kb, 0644);
 MODULE_PARM_DESC(flying_max_kb,
-		 "KiB of a guest's payload that may be on its way out per queue, 128 to 1048576 (4096)");
+		 "KiB of a guest's payload that may be on its way out per queue pair, 128 to 1048576 (4096)");
 
 unsigned int sluice_quarantine_max_mb = 256;
 module_param_named(quarantine_max_mb, sluice_quarantine_max_mb, uint, 0644);

@@ -9,6 +9,7 @@
 #include <linux/module.h>
 #include <linux/rtnetlink.h>
 #include <linux/utsname.h>
+#include <sluice/offload.h>
 #include "back.h"
 
 #define SLUICE_NETDEV_PREFIX	"sl-"
@@ -156,6 +157,7 @@ struct net_device *sluice_netdev_alloc(struct sluice_channel *ch)
 	dev->min_mtu = ETH_MIN_MTU;
 	dev->max_mtu = SLUICE_MTU_MAX;
 	dev->needs_free_netdev = false;
+	netif_set_tso_max_segs(dev, SLUICE_OFFLOAD_SEGMENTS);
 	return dev;
 }
 

@@ -183,6 +183,7 @@ const struct sluice_vdev_ops sluice_queues_ops = {
  */
 int sluice_queues_alloc(struct sluice_dest *dest)
 {
+	struct sluice_aloft *aloft;
 	struct sluice_pair *pair;
 	u32 i;
 
@@ -191,7 +192,11 @@ int sluice_queues_alloc(struct sluice_dest *dest)
 		return -ENOMEM;
 	timer_setup(&dest->backstop, sluice_queues_backstop, 0);
 	for (i = 0; i < dest->nr_pairs; i++) {
+		aloft = sluice_aloft_alloc();
+		if (!aloft)
+			goto err;
 		pair = &dest->pair[i];
+		pair->aloft = aloft;
 		pair->dest = dest;
 		pair->index = i;
 		spin_lock_init(&pair->tx.lock);
@@ -201,6 +206,10 @@ int sluice_queues_alloc(struct sluice_dest *dest)
 		netif_napi_add(dest->dev, &pair->napi, sluice_pair_poll);
 	}
 	return 0;
+
+err:
+	sluice_queues_free(dest);
+	return -ENOMEM;
 }
 
 /* The device is reset: no queue runs. */
@@ -210,8 +219,10 @@ void sluice_queues_free(struct sluice_dest *dest)
 
 	if (!dest->pair)
 		return;
-	for (i = 0; i < dest->nr_pairs; i++)
+	for (i = 0; i < dest->nr_pairs && dest->pair[i].aloft; i++) {
 		netif_napi_del(&dest->pair[i].napi);
+		sluice_aloft_put(dest->pair[i].aloft);
+	}
 	kvfree(dest->pair);
 	dest->pair = NULL;
 }

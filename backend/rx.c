@@ -12,11 +12,12 @@
  */
 #include <linux/slab.h>
 #include <linux/wait.h>
+#include <sluice/headers.h>
+#include <sluice/offload.h>
 #include "back.h"
 
-#define SLUICE_RX_COPY_BYTES	256	/* up to here a frame is copied whole */
-#define SLUICE_RX_HEAD_BYTES	128	/* private part of a longer one */
 #define SLUICE_RX_POLL_BYTES	(256u << 10)	/* one poll; then another destination's turn */
+#define SLUICE_RX_SEGMENT_BYTES	256u	/* that the work to cut one counts as */
 
 #define sluice_rx_count(pair, what) do {				\
 		u64_stats_update_begin(&(pair)->rx_stats.syncp);	\
@@ -27,6 +28,21 @@
 /* Rings that somebody still refers to; their code must not be unloaded. */
 static atomic_t sluice_nr_rings = ATOMIC_INIT(0);
 static DECLARE_WAIT_QUEUE_HEAD(sluice_rings_gone);
+
+struct sluice_aloft *sluice_aloft_alloc(void)
+{
+	struct sluice_aloft *aloft = kzalloc(sizeof(*aloft), GFP_KERNEL);
+
+	if (aloft)
+		refcount_set(&aloft->ref, 1);
+	return aloft;
+}
+
+void sluice_aloft_put(struct sluice_aloft *aloft)
+{
+	if (refcount_dec_and_test(&aloft->ref))
+		kfree(aloft);
+}
 
 /* Where we are in a chain. */
 struct sluice_cursor {
@@ -54,7 +70,10 @@ static void sluice_cursor_copy(struct sluice_cursor *c, void *dst, u32 len)
 
 static void sluice_ring_free(struct rcu_head *rcu)
 {
-	kvfree(container_of(rcu, struct sluice_ring, rcu));
+	struct sluice_ring *ring = container_of(rcu, struct sluice_ring, rcu);
+
+	sluice_aloft_put(ring->aloft);
+	kvfree(ring);
 	if (atomic_dec_and_test(&sluice_nr_rings))
 		wake_up_all(&sluice_rings_gone);
 }
@@ -112,7 +131,7 @@ static void sluice_flight_done(struct sk_buff *skb, struct ubuf_info *uarg, bool
 		return;
 
 	spin_lock_irqsave(&ring->lock, irq);
-	ring->flying_bytes -= flight->len_bytes;
+	atomic_sub(flight->len_bytes, &ring->aloft->bytes);
 	ring->nr_flying--;
 	if (ring->alive) {
 		pair = ring->pair;
@@ -128,7 +147,8 @@ static void sluice_flight_done(struct sk_buff *skb, struct ubuf_info *uarg, bool
 		if (!ring->polling)
 			sluice_ring_publish(ring);
 		if (ring->throttled &&
-		    ring->flying_bytes < READ_ONCE(sluice_flying_max_kb) * 512u) {
+		    (u32)atomic_read(&ring->aloft->bytes) <
+		    READ_ONCE(sluice_flying_max_kb) * 512u) {
 			ring->throttled = false;
 			napi_schedule(&pair->napi);
 			kick = true;
@@ -144,31 +164,6 @@ static void sluice_flight_done(struct sk_buff *skb, struct ubuf_info *uarg, bool
 }
 
 DEFINE_SLUICE_ZCOPY(sluice_flight_ops, sluice_flight_done);
-
-/* Offloads the guest asks for without having negotiated them are a malformed frame. */
-static bool sluice_rx_header_ok(const struct sluice_dest *dest, const struct virtio_net_hdr *hdr)
-{
-	u64 gso;
-
-	if (hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM &&
-	    !(dest->features & BIT_ULL(VIRTIO_NET_F_CSUM)))
-		return false;
-	switch (hdr->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
-	case VIRTIO_NET_HDR_GSO_NONE:
-		return hdr->gso_type == VIRTIO_NET_HDR_GSO_NONE;
-	case VIRTIO_NET_HDR_GSO_TCPV4:
-		gso = BIT_ULL(VIRTIO_NET_F_HOST_TSO4);
-		break;
-	case VIRTIO_NET_HDR_GSO_TCPV6:
-		gso = BIT_ULL(VIRTIO_NET_F_HOST_TSO6);
-		break;
-	default:
-		return false;
-	}
-	if (hdr->gso_type & VIRTIO_NET_HDR_GSO_ECN)
-		gso |= BIT_ULL(VIRTIO_NET_F_HOST_ECN);
-	return hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM && (dest->features & gso) == gso;
-}
 
 static struct sk_buff *sluice_rx_copy(struct sluice_pair *pair, struct sluice_cursor *c, u32 len)
 {
@@ -252,14 +247,14 @@ static struct sk_buff *sluice_rx_lend(struct sluice_pair *pair, struct sluice_cu
 {
 	struct sluice_cursor start = *c;
 	struct sk_buff *skb;
+	u8 proto;
 
-	skb = napi_alloc_skb(&pair->napi, SLUICE_RX_HEAD_BYTES);
+	skb = napi_alloc_skb(&pair->napi, SLUICE_HEADERS_BYTES);
 	if (!skb)
 		return NULL;
-	sluice_cursor_copy(c, skb_put(skb, SLUICE_RX_HEAD_BYTES), SLUICE_RX_HEAD_BYTES);
-	/* headers that go on behind the private part could change after a look at them */
-	if (eth_get_headlen(pair->dest->dev, skb->data, SLUICE_RX_HEAD_BYTES) >=
-	    SLUICE_RX_HEAD_BYTES)
+	sluice_cursor_copy(c, skb_put(skb, SLUICE_HEADERS_BYTES), SLUICE_HEADERS_BYTES);
+	/* headers that go on behind the private part could change after a filter's look at them */
+	if (!sluice_headers_plain(skb->data, SLUICE_HEADERS_BYTES, &proto))
 		goto copy;
 	if (!sluice_rx_frags(skb, *c, false) && !sluice_rx_frags(skb, *c, true))
 		goto copy;
@@ -283,10 +278,18 @@ static void sluice_rx_fly(struct sluice_ring *ring, struct sk_buff *skb, u16 hea
 	sluice_zcopy_init(&flight->uarg, &sluice_flight_ops);
 	refcount_inc(&ring->ref);
 	spin_lock_irqsave(&ring->lock, irq);
-	ring->flying_bytes += flight->len_bytes;
+	atomic_add(flight->len_bytes, &ring->aloft->bytes);
 	ring->nr_flying++;
 	spin_unlock_irqrestore(&ring->lock, irq);
 	skb_zcopy_init(skb, &flight->uarg);
+}
+
+/* 65535 is for all, a GSO frame too, which is longer with its Ethernet header. */
+static bool sluice_rx_lends(const struct sluice_dest *dest, u32 len)
+{
+	u32 copybreak = READ_ONCE(dest->rx_copybreak);
+
+	return len > copybreak && copybreak < U16_MAX;
 }
 
 /* Does a part of the frame lie where a NIC cannot reach it? */
@@ -302,7 +305,10 @@ static bool sluice_rx_beyond(const struct sluice_dest *dest, const struct sluice
 	return false;
 }
 
-/* One chain. Its head is given back here, or by its flight. */
+/*
+ * One chain. Its head is given back here, or by its flight. Return: what it costs us, about,
+ * in bytes.
+ */
 static u32 sluice_rx_chain(struct sluice_pair *pair, struct sluice_ring *ring,
 			   struct list_head *list)
 {
@@ -312,21 +318,22 @@ static u32 sluice_rx_chain(struct sluice_pair *pair, struct sluice_ring *ring,
 	struct virtio_net_hdr_mrg_rxbuf hdr;
 	struct sk_buff *skb = NULL;
 	bool lent = false, beyond = false;
-	u32 len;
+	u32 len, segments;
 
 	if (chain->out_bytes < SLUICE_HDR_BYTES + ETH_HLEN ||
 	    chain->out_bytes > SLUICE_HDR_BYTES + SLUICE_MAX_FRAME)
 		goto bad;
 	len = chain->out_bytes - SLUICE_HDR_BYTES;
 	sluice_cursor_copy(&c, &hdr, SLUICE_HDR_BYTES);
-	if (!sluice_rx_header_ok(dest, &hdr.hdr))
+	segments = sluice_offload_segments(&hdr.hdr, len, dest->features, SLUICE_OFFLOAD_BY_HOST);
+	if (!segments)
 		goto bad;
 	if (unlikely(!netif_running(dest->dev))) {
 		sluice_rx_count(pair, drop_down);
 		goto done;
 	}
 
-	if (len > SLUICE_RX_COPY_BYTES) {
+	if (sluice_rx_lends(dest, len)) {
 		beyond = sluice_rx_beyond(dest, chain);
 		/* lent, the NIC's driver would have it copied behind our back (swiotlb) */
 		if (!beyond)
@@ -364,7 +371,7 @@ static u32 sluice_rx_chain(struct sluice_pair *pair, struct sluice_ring *ring,
 	else
 		sluice_ring_done(ring, chain->head);
 	list_add_tail(&skb->list, list);
-	return len;
+	return len + segments * SLUICE_RX_SEGMENT_BYTES;
 
 bad:
 	sluice_rx_count(pair, drop_bad);
@@ -373,15 +380,20 @@ done:
 	return chain->out_bytes;
 }
 
-/* Enough in flight: leave the rest in the ring until a completion calls us. */
+/*
+ * Enough in flight: leave the rest in the ring until a completion calls us. One of an earlier
+ * ring's frames does not; then it is the backstop.
+ */
 static bool sluice_rx_throttle(struct sluice_ring *ring)
 {
+	atomic_t *bytes = &ring->aloft->bytes;
 	unsigned long irq;
 
-	if (likely(READ_ONCE(ring->flying_bytes) < READ_ONCE(sluice_flying_max_kb) * 1024u))
+	if (likely((u32)atomic_read(bytes) < READ_ONCE(sluice_flying_max_kb) * 1024u &&
+		   !READ_ONCE(ring->throttled)))
 		return false;
 	spin_lock_irqsave(&ring->lock, irq);
-	ring->throttled = ring->flying_bytes >= READ_ONCE(sluice_flying_max_kb) * 512u;
+	ring->throttled = (u32)atomic_read(bytes) >= READ_ONCE(sluice_flying_max_kb) * 512u;
 	spin_unlock_irqrestore(&ring->lock, irq);
 	return ring->throttled;
 }
@@ -480,6 +492,8 @@ struct sluice_ring *sluice_rx_start(struct sluice_pair *pair, const struct sluic
 	refcount_set(&ring->ref, 1);
 	spin_lock_init(&ring->lock);
 	ring->pair = pair;
+	ring->aloft = pair->aloft;
+	refcount_inc(&ring->aloft->ref);
 	ring->alive = true;
 	atomic_inc(&sluice_nr_rings);
 	return ring;

@@ -12,6 +12,7 @@
 #include <linux/module.h>
 #include <linux/rtnetlink.h>
 #include <linux/virtio_net.h>
+#include <sluice/offload.h>
 #include "netdev.h"
 #include "xdp.h"
 
@@ -296,6 +297,7 @@ static int net_probe(struct virtio_device *vdev)
 	 * has died takes the link away, it is no lost doorbell. Nor is a pause of the whole host.
 	 */
 	dev->watchdog_timeo = 30 * HZ;
+	netif_set_tso_max_segs(dev, SLUICE_OFFLOAD_SEGMENTS);
 	set_features(dev, vdev);
 	set_addresses(dev, vdev);
 	sluice_xdp_set_features(dev);

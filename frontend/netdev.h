@@ -33,6 +33,11 @@
 #define SLUICE_NET_MAX_MTU	9000
 /* pages of a 64 KiB frame with its headers */
 #define SLUICE_NET_FRAME_PAGES	17
+/*
+ * Of a page; less than all of it. A page that is full of payload could be mapped into
+ * a process (TCP_ZEROCOPY_RECEIVE), and no copy would be between it and the peer.
+ */
+#define SLUICE_NET_RX_BYTES	((unsigned int)PAGE_SIZE - 64)
 /* header, linear part, frags */
 #define SLUICE_NET_TX_SG	(MAX_SKB_FRAGS + 2)
 #define SLUICE_NET_BATCH	32
@@ -45,7 +50,7 @@ enum sluice_rx_count {
 	SLUICE_RX_REGION,		/* frames received into region pages */
 	SLUICE_RX_BOUNCE,		/* frames received through bounce */
 	SLUICE_RX_COPYBREAK,		/* small frames copied */
-	SLUICE_RX_COPIED,		/* others copied: not plain, see headers.h */
+	SLUICE_RX_COPIED,		/* others copied: not plain, see sluice/headers.h */
 	SLUICE_RX_RETURNED,		/* buffers the backend gave back unused */
 	SLUICE_RX_EXHAUSTED,		/* refills that found no region page */
 	SLUICE_RX_EMPTY,		/* times that the queue ran low and waits for memory */
@@ -197,7 +202,6 @@ struct sluice_txq {
  * @sessions_lost: of @f, when the neighbours were last told where we are. RTNL
  * @rx_off: where in a page a receive buffer starts
  * @rx_bytes: its length
- * @rx_gso: device may send GSO frames
  * @rx_copybreak: frames whose first buffer has no more bytes are copied. RTNL to change
  * @prog: XDP program
  * @all_features: what was negotiated at probe; renegotiation takes away from it
@@ -217,7 +221,6 @@ struct sluice_net {
 	unsigned int sessions_lost;
 	unsigned int rx_off;
 	unsigned int rx_bytes;
-	bool rx_gso;
 	u32 rx_copybreak;
 	struct bpf_prog __rcu *prog;
 	u64 all_features;

@@ -139,7 +139,6 @@ int sluice_net_bring_up(struct sluice_net *net)
 	unsigned int i;
 	int err;
 
-	net->rx_gso = net->vdev->features & SLUICE_NET_GUEST_GSO;
 	err = find_vqs(net);
 	if (err)
 		return err;
@@ -158,7 +157,7 @@ int sluice_net_bring_up(struct sluice_net *net)
 void sluice_net_set_rx_layout(struct sluice_net *net, bool xdp)
 {
 	net->rx_off = xdp ? SLUICE_XDP_RX_OFF : 0;
-	net->rx_bytes = xdp ? SLUICE_XDP_RX_BYTES : PAGE_SIZE;
+	net->rx_bytes = xdp ? SLUICE_XDP_RX_BYTES : SLUICE_NET_RX_BYTES;
 }
 
 static int negotiate(struct virtio_device *vdev)

@@ -7,19 +7,19 @@
  * A frame is handed up as a small private linear part with the headers and the rest
  * as page frags. What the stack decides on is copied before it is
  * looked at: the peer can still write the page. Frames whose headers we don't know to the end
- * are copied whole (headers.h).
+ * are copied whole (sluice/headers.h).
  */
 #include <linux/etherdevice.h>
 #include <linux/virtio_net.h>
 #include <net/udp.h>
+#include <sluice/headers.h>
+#include <sluice/offload.h>
 #include <trace/events/sluice.h>
-#include "headers.h"
 #include "netdev.h"
 #include "shadow.h"
 #include "xdp.h"
 
 #define RX_REGION	1UL	/* low bit of a token: it is a region page */
-#define RX_HEAD_BYTES	128	/* copied before the headers are parsed */
 #define RX_ENOUGH	(2 * SLUICE_NET_FRAME_PAGES + 6)
 #define RX_RETRY_MIN_MS	8
 #define RX_RETRY_MAX_MS	256
@@ -243,7 +243,7 @@ static bool add_part(struct sluice_rxq *q, struct sk_buff *skb, struct page *pag
 static struct sk_buff *first_part(struct sluice_rxq *q, struct page *page, bool region,
 				  unsigned int off, unsigned int len, bool *lend)
 {
-	unsigned int copy = len <= SLUICE_NET_COPYBREAK ? len : RX_HEAD_BYTES;
+	unsigned int copy = len <= SLUICE_NET_COPYBREAK ? len : SLUICE_HEADERS_BYTES;
 	struct sk_buff *skb = napi_alloc_skb(&q->napi, SLUICE_NET_COPYBREAK);
 	unsigned int headers;
 	u8 proto;
@@ -319,7 +319,9 @@ static void hand_up(struct sluice_rxq *q, struct sk_buff *skb, const struct virt
 
 	if (hdr->flags & VIRTIO_NET_HDR_F_DATA_VALID && dev->features & NETIF_F_RXCSUM)
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
-	if ((hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE && !q->net->rx_gso) ||
+	/* who forwards frames would cut them for us */
+	if (!sluice_offload_segments(hdr, skb->len, q->net->vdev->features,
+				     SLUICE_OFFLOAD_BY_GUEST) ||
 	    virtio_net_hdr_to_skb(skb, hdr, true)) {
 		sluice_rx_inc(q, SLUICE_RX_BAD_HEADER);
 		dev_kfree_skb_any(skb);

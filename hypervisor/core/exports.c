@@ -5,11 +5,15 @@
 #include <linux/export.h>
 #include <linux/module.h>
 #include <sluice/constraint.h>
+#include <sluice/headers.h>
+#include <sluice/offload.h>
 #include <sluice/session.h>
 #include <sluice/vq.h>
 #include <sluice/window.h>
 
 EXPORT_SYMBOL_GPL(sluice_constraint_check);
+EXPORT_SYMBOL_GPL(sluice_headers_plain);
+EXPORT_SYMBOL_GPL(sluice_offload_segments);
 EXPORT_SYMBOL_GPL(sluice_segment_may);
 EXPORT_SYMBOL_GPL(sluice_segment_name);
 EXPORT_SYMBOL_GPL(sluice_vq_avail);

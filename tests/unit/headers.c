@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* frontend/headers.c: which frames may stay where the peer can write them. */
+/* hypervisor/core/headers.c: which frames may stay where the peer can write them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <cmocka.h>
-#include "../../frontend/headers.c"
+#include "../../hypervisor/core/headers.c"
 
 #define FRAME_BYTES	256
 
@@ -225,6 +225,58 @@ static void test_nonsense(void **state)
 	not_plain();
 }
 
+/* @bytes of options in a TCP header with nothing else in them. */
+static void tcp_options(const u8 *option, u32 bytes)
+{
+	u32 at;
+
+	setup(NULL);
+	ipv4(6, 20);
+	at = end + 20;
+	tcp(20 + DIV_ROUND_UP(bytes, 4) * 4);
+	memcpy(frame + at, option, bytes);
+}
+
+static void test_signed(void **state)
+{
+	static const u8 usual[] = { 1, 1, 8, 10, 19, 29, 19, 29, 19, 29, 19, 29 };
+	static const u8 sack[] = { 2, 4, 5, 180, 4, 2, 1, 3, 3, 7 };
+	static const u8 ended[] = { 1, 0, 19, 18 };
+	static const u8 last[] = { 1, 1, 1, 1 };
+	static const u8 md5[] = { 1, 1, 19, 18, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+				  13, 14, 15, 16 };
+	static const u8 ao[] = { 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 29, 4, 1, 1 };
+	static const u8 ao_at_end[] = { 1, 1, 1, 29 };
+	static const u8 zero[] = { 8, 0, 19, 18 };
+	static const u8 one[] = { 8, 1, 19, 18 };
+	static const u8 beyond[] = { 8, 10, 1, 2 };
+	static const u8 cut[] = { 1, 1, 1, 8 };
+
+	(void)state;
+	tcp_options(usual, sizeof(usual));	/* the values of an option are not options */
+	plain(SLUICE_HEADERS_TCP);
+	tcp_options(sack, sizeof(sack));
+	plain(SLUICE_HEADERS_TCP);
+	tcp_options(ended, sizeof(ended));
+	plain(SLUICE_HEADERS_TCP);
+	tcp_options(last, sizeof(last));
+	plain(SLUICE_HEADERS_TCP);
+	tcp_options(md5, sizeof(md5));
+	not_plain();
+	tcp_options(ao, sizeof(ao));
+	not_plain();
+	tcp_options(ao_at_end, sizeof(ao_at_end));
+	not_plain();
+	tcp_options(zero, sizeof(zero));
+	not_plain();
+	tcp_options(one, sizeof(one));
+	not_plain();
+	tcp_options(beyond, sizeof(beyond));
+	not_plain();
+	tcp_options(cut, sizeof(cut));
+	not_plain();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +286,7 @@ int main(void)
 		cmocka_unit_test_setup(test_fragments, setup),
 		cmocka_unit_test_setup(test_others, setup),
 		cmocka_unit_test_setup(test_nonsense, setup),
+		cmocka_unit_test_setup(test_signed, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

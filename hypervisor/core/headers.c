@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Headers of a received frame, see headers.h. Pure code. */
-#include "headers.h"
+/* Headers of a received frame, see sluice/headers.h. Pure code. */
+#include <sluice/headers.h>
 
 #define ETHERNET_BYTES	14
 #define TYPE_IPV4	0x0800
@@ -15,9 +15,37 @@
 #define TCP_BYTES	20
 #define UDP_BYTES	8
 
+/* TCP options (IANA, "TCP Option Kind Numbers") */
+#define OPTION_END	0
+#define OPTION_NOP	1
+#define OPTION_MD5	19		/* RFC 2385 */
+#define OPTION_AO	29		/* RFC 5925 */
+
 static u16 be16_at(const u8 *p)
 {
 	return p[0] << 8 | p[1];
+}
+
+/*
+ * Does a TCP header say that the payload is signed? It is hashed where it lies, and handed to its
+ * reader later. What we cannot read to its end may say so.
+ */
+static bool tcp_signed(const u8 *option, u32 bytes)
+{
+	while (bytes && *option != OPTION_END) {
+		u32 len = 1;
+
+		if (*option == OPTION_MD5 || *option == OPTION_AO)
+			return true;
+		if (*option != OPTION_NOP) {
+			if (bytes < 2 || option[1] < 2 || option[1] > bytes)
+				return true;
+			len = option[1];
+		}
+		option += len;
+		bytes -= len;
+	}
+	return false;
 }
 
 /**
@@ -27,8 +55,9 @@ static u16 be16_at(const u8 *p)
  * @proto: SLUICE_HEADERS_TCP or SLUICE_HEADERS_UDP, if the frame is plain
  *
  * Plain is: at most two VLAN tags, IPv4 that is no fragment or IPv6 without extension
- * headers, directly in it TCP or UDP, and all their headers within @len_bytes. What is in UDP may
- * be a tunnel all the same; only the caller can know whether somebody would look into it.
+ * headers, directly in it UDP or TCP that is not signed, and all their headers within @len_bytes.
+ * What is in UDP may be a tunnel all the same; only the caller can know whether somebody would
+ * look into it.
  *
  * Context: any.
  * Return: bytes of the headers, or 0 for all other frames.
@@ -77,7 +106,8 @@ u32 sluice_headers_plain(const u8 *frame, u32 len_bytes, u8 *proto)
 		if (len_bytes < TCP_BYTES)
 			return 0;
 		bytes = (frame[12] >> 4) * 4;
-		if (bytes < TCP_BYTES)
+		if (bytes < TCP_BYTES || bytes > len_bytes ||
+		    tcp_signed(frame + TCP_BYTES, bytes - TCP_BYTES))
 			return 0;
 	} else {
 		return 0;
