@@ -51,9 +51,10 @@ hex_addr() { # hex_addr VM 4|6
 }
 
 # A datagram to the port that passes, for trafgen. Over IPv6 with a header of options before it, so
-# that UDP's lies farther behind than anybody copies in any case.
-datagram() { # datagram FROM TO 4|6
-	local from to ip udp bytes=$((8 + headers_data)) options
+# that UDP's lies farther behind than anybody copies in any case; or (6f) one so long that a
+# fragment's header, of a datagram in one piece, begins just before that and ends behind it.
+datagram() { # datagram FROM TO 4|6|6f
+	local from to ip udp bytes=$((8 + headers_data)) extra
 	from=$(hex_addr "$1" "$3")
 	to=$(hex_addr "$2" "$3")
 	udp=$(hex 2 $((headers_sum - headers_passed)))$(hex 2 $headers_passed)$(hex 2 $bytes)
@@ -62,8 +63,13 @@ datagram() { # datagram FROM TO 4|6
 		ip=0800$ip$(sum16 "$ip$from$to")$from$to
 		udp+=0000
 	else
-		options=110f1e7c$(hex 124 0)		# one, of a kind to be ignored
-		ip=86dd60000000$(hex 2 $((128 + bytes)))3c40$from$to$options
+		# one option, of a kind to be ignored
+		if [[ $3 == 6 ]]; then
+			extra=110f1e7c$(hex 124 0)
+		else
+			extra=2c081e44$(hex 68 0)1100000000000001
+		fi
+		ip=86dd60000000$(hex 2 $((${#extra} / 2 + bytes)))3c40$from$to$extra
 		udp+=$(sum16 "$from$to$(hex 4 $bytes)$(hex 4 17)$udp")
 	fi
 	fold -w 2 <<<"$(mac_of "$2")$(mac_of "$1")$ip$udp" | sed 's/.*/0x&,/'
@@ -123,7 +129,7 @@ let_by_xdp() {
 	recovers
 }
 
-# header_changes FROM TO 4|6 FILTER VM: the filter in VM is asked about what it sees, and about
+# header_changes FROM TO 4|6|6f FILTER VM: the filter in VM is asked about what it sees, and about
 # nothing else
 header_changes() {
 	local from=$1 to=$2 frame passed slipped refused
@@ -156,6 +162,8 @@ headers_scenario() {
 		beside header_changes guest1 client 4 nft driver
 	test_case "IPv6 with options from guest1, past the driver domain's filter" \
 		beside header_changes guest1 client 6 nft driver
+	test_case "IPv6 with options and a fragment's header from guest1, past the driver domain's filter" \
+		beside header_changes guest1 client 6f nft driver
 	test_case "IPv4 to guest1, past guest1's filter" beside header_changes client guest1 4 nft guest1
 	test_case "IPv6 with options to guest1, past guest1's filter" \
 		beside header_changes client guest1 6 nft guest1

@@ -66,7 +66,7 @@ lent_again() {
 	vm driver sluicectl dest set guest1 port nic0
 	copied=$(reach_count bounce_constraint)
 	lent=$(reach_count from_guest_zerocopy)
-	pings guest1 client -s 1200 -c 3
+	sends_tcp guest1 client 1000000
 	(($(reach_count bounce_constraint) == copied && $(reach_count from_guest_zerocopy) > lent))
 
 	# nor does a card hinder anybody that is not there any more
