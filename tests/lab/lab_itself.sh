@@ -27,6 +27,50 @@ vms_are() {
 	done
 }
 
+# Nothing can be made in that folder, so who does more than to print fails.
+helps() { # helps COMMAND...
+	local text
+	text=$(SLUICE_BUILD=/proc/none "$@" </dev/null)
+	echo "$*: ${text%%$'\n'*}"
+	[[ $text == "Usage: "* ]]
+}
+
+help_everywhere() {
+	local verb program
+	helps "$lab" --help
+	helps "$lab" --name x -h
+	for verb in up exec push pull console status start stop dmesg-check down; do
+		helps "$lab" $verb --help
+		helps "$lab" $verb -h
+		helps "$lab" $verb guest1 --name x --help
+	done
+	for program in lab/demo bench/sluice-{bench,bench-xen,scale}; do
+		helps "$sluice_top/tools/$program" --help
+		helps "$sluice_top/tools/$program" -h
+	done
+}
+
+# Which lab a verb has looked for, in a folder without any.
+looks_for() { # looks_for LAB WORD...
+	local want=$1 text
+	shift
+	text=$(SLUICE_LAB=lab SLUICE_BUILD=$sluice_build/check/nothing "$lab" "$@" 2>&1 </dev/null) || true
+	echo "$*: $text"
+	[[ $text == *"there is no lab '$want'"* ]]
+}
+
+name_anywhere() {
+	local verb
+	for verb in status start stop dmesg-check down; do
+		looks_for x --name x $verb
+		looks_for x $verb --name x
+	done
+	looks_for x --name x exec driver -- sluicectl dest show --name foo
+	looks_for x exec --name x driver -- sluicectl dest show --name foo
+	looks_for lab exec driver -- sluicectl dest show --name foo
+	looks_for lab exec driver -- sluicectl dest show --help
+}
+
 exec_passes_everything() {
 	local out
 	# shellcheck disable=SC2016 # not to be expanded
@@ -37,6 +81,8 @@ exec_passes_everything() {
 	[[ $out == 'from here' ]]
 	out=$(vm guest1 sh -c 'echo err >&2' 2>&1 >/dev/null)
 	[[ $out == err ]]
+	out=$("$lab" --name "$lab_name" exec guest1 -- echo --name x -h -- --help </dev/null)
+	[[ $out == '--name x -h -- --help' ]]
 }
 
 exec_status() {
@@ -198,6 +244,29 @@ hung_boot_is_repeated() {
 	vm client true
 }
 
+region_server_is() { # region_server_is STATE
+	"$lab" status --name "$lab_name" | grep "^region server  *$1"
+}
+
+# For good: not the server, which would be started again, but what keeps it.
+region_server_goes() {
+	local pidfile=$sluice_build/lab/$lab_name-gone/regiond.pid text
+
+	lab_name+=-gone # here and in what ends this shell
+	trap '"$lab" down --name "$lab_name"' EXIT
+	"$lab" up --name "$lab_name" --bare --vms client
+	region_server_is "running, pid $(cut -d ' ' -f 1 "$pidfile")"
+	kill -KILL "$(cut -d ' ' -f 1 "$pidfile")"
+	wait_for 10 region_server_is "gone .*sluice-lab down --name $lab_name, then up"
+	text=$("$lab" start --name "$lab_name" guest1 2>&1) && return 1
+	echo "$text"
+	[[ $text == *"region server is gone"*"sluice-lab down --name $lab_name, then up" ]]
+	[[ $text != *$'\n'* ]]
+	vm client true
+	"$lab" down --name "$lab_name"
+	region_server_is "not running"
+}
+
 # The QEMU that this machine has itself, where the lab prefers another one.
 own_qemu_carries() {
 	lab_name+=-own # here and in what ends this shell
@@ -218,6 +287,8 @@ own_qemu_scenario() {
 }
 
 lab_scenario() {
+	test_case "$1: every verb and program tells its usage, without a lab" help_everywhere
+	test_case "$1: --name stands before the verb or after it" name_anywhere
 	test_case "$1: exec passes words, input, output and errors" exec_passes_everything
 	test_case "$1: exec returns the command's status" exec_status
 	test_case "$1: six commands at a time in one VM, each with its own status" exec_at_once
@@ -228,6 +299,7 @@ lab_scenario() {
 	test_case "$1: up refuses a lab that is up" second_up_refused
 	test_case "$1: up refuses nonsense" bad_options
 	test_case "$1: up that is interrupted leaves nothing behind" interrupted_up_leaves_nothing
+	test_case "$1: a region server that is gone is told, with what to do" region_server_goes
 	test_case "$1: a VM that hangs while it boots is started once more" hung_boot_is_repeated
 	test_case "$1: a VM with a clock of another speed is started once more" wrong_clock_is_repeated
 }

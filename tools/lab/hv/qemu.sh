@@ -82,6 +82,30 @@ hv_services_stop() {
 	[[ ! -f $lab_dir/regiond.pid ]] || process_stop "$lab_dir/regiond.pid"
 }
 
+hv_services_must_run() { # hv_services_must_run VM: what it connects to when it starts
+	[[ $(vm_role "$1") == @(driver|guest) ]] && process_gone "$lab_dir/regiond.pid" || return 0
+	die "VM '$1' cannot start: the region server is $(hv_region_server_gone)"
+}
+
+# VMs that run have their memory and doorbells, and go on without it. No other one is
+# started here: it would have other memory, and not know them.
+hv_region_server_gone() {
+	echo "gone (see $lab_dir/regiond.log):" \
+		"sluice-lab down --name $lab_name, then up"
+}
+
+hv_services_status() {
+	local state="not running"
+
+	[[ $lab_vms != solo ]] || return 0
+	if process_alive "$lab_dir/regiond.pid"; then
+		state="running, pid $(process_pid "$lab_dir/regiond.pid")"
+	elif [[ -f $lab_dir/regiond.pid ]]; then # down takes it away
+		state=$(hv_region_server_gone)
+	fi
+	printf '%-32s %s\n' "region server" "$state"
+}
+
 # ---------------------------------------------------------------------- VMs
 
 hv_region_device() { # hv_region_device N: root port and device of destination guestN

@@ -79,6 +79,14 @@ hv_services_stop() {
 	:
 }
 
+hv_services_must_run() {
+	:
+}
+
+hv_services_status() {
+	:
+}
+
 # -------------------------------------------------------------------- dom0
 
 # What dom0 starts domains from, one kernel and image of each version in use: disks, so
