@@ -39,6 +39,13 @@ static void sluice_auto_sample(struct sluice_dest *dest, struct sluice_auto_samp
 	s->fixed = !dest->running || dest->resizing || dest->detaching || sluice_auto_idle(dest);
 }
 
+/* Nobody wants less: what could not be had is no longer asked for. */
+static bool sluice_auto_refused(struct sluice_dest *dest, u32 grant)
+{
+	return dest->gave_up && grant < dest->requested &&
+	       grant == sluice_segments_count(dest, SLUICE_SEGMENT_ACTIVE);
+}
+
 /*
  * Ask for what was granted, as far as the provider allows and @room, what the others leave
  * of the budget now, is enough: they may have to give theirs back first. An idle region
@@ -48,18 +55,26 @@ static void sluice_auto_apply(struct sluice_dest *dest, u32 grant, u64 room)
 {
 	u32 size = dest->requested, seg_mib = SLUICE_SHM_SEGMENT_BYTES >> 20;
 	bool idle = sluice_auto_idle(dest);
-	const char *why = dest->auto_why, *limit;
+	const char *why, *limit_why = NULL;
+	u32 limit = U32_MAX;
 
 	if (!idle)
-		grant = min_t(u64, grant, sluice_limit(dest, &limit) >> SLUICE_SHM_SEGMENT_SHIFT);
+		limit = sluice_limit(dest, &limit_why) >> SLUICE_SHM_SEGMENT_SHIFT;
+	grant = min(grant, limit);
 	if (grant > size)
 		grant = size + min_t(u64, grant - size, room);
+	if (idle) {
+		why = "floor, ceiling and budget, for when it is in use again";
+		/* what sluice_auto_explain() is to know then */
+		if (grant < size)
+			dest->autosize.held = SLUICE_AUTO_HELD_BUDGET;
+	} else {
+		why = sluice_auto_explain(&dest->autosize, size, grant, limit, limit_why);
+	}
 	if (grant == size)
 		return;
-	if (idle)
-		why = "floor, ceiling and budget, for when it is in use again";
-	else if (grant < size && dest->autosize.wish >= size)
-		why = "the budget is short and shared by weight";
+	if (!why)
+		why = sluice_auto_refused(dest, grant) ? "more was refused" : dest->auto_why;
 	snprintf(dest->auto_reason, sizeof(dest->auto_reason), "%uM to %uM: %s",
 		 size * seg_mib, grant * seg_mib, why);
 	if (idle)
@@ -238,6 +253,8 @@ void sluice_auto_set(struct sluice_dest *dest, const struct sluice_auto_config *
 	/* at once: it may be resumed, or a guest may come, before the next look */
 	if (idle)
 		sluice_auto_apply(dest, min(dest->requested, c->max), 0);
+	/* whatever was cut there, it was not by the budget */
+	dest->autosize.held = SLUICE_AUTO_HELD_NOT;
 	queue_delayed_work(system_unbound_wq, &sluice_auto_tick, 0);
 }
 
@@ -307,8 +324,8 @@ int sluice_nl_budget_set_doit(struct sk_buff *skb, struct genl_info *info)
 	floors = sluice_auto_floors(NULL);
 	if (budget < floors) {
 		sluice_extack(info->extack,
-			      "a budget of %lluM is below the floors, which make %lluM",
-			      budget * seg_mib, floors * seg_mib);
+			      "a budget of %lluM is below the floors, which make %lluM: give at least that, in whole segments of %uM, or lower a floor",
+			      budget * seg_mib, floors * seg_mib, seg_mib);
 		err = -ERANGE;
 	} else {
 		sluice_budget = budget;

@@ -144,6 +144,29 @@ bool sluice_auto_look(struct sluice_auto *a, const struct sluice_auto_sample *s,
 	return true;
 }
 
+const char *sluice_auto_explain(struct sluice_auto *a, u32 size, u32 grant, u32 limit,
+				const char *limit_why)
+{
+	enum sluice_auto_held was = a->held;
+
+	if (grant >= clamp(a->wish, a->min, a->max))
+		a->held = SLUICE_AUTO_HELD_NOT;
+	else
+		a->held = grant < limit ? SLUICE_AUTO_HELD_BUDGET : SLUICE_AUTO_HELD_PROVIDER;
+
+	if (grant > size) {
+		if (was == SLUICE_AUTO_HELD_NOT)
+			return NULL;
+		return was == SLUICE_AUTO_HELD_BUDGET ? "the budget has room again" :
+							"the provider allows more again";
+	}
+	if (a->held == SLUICE_AUTO_HELD_BUDGET)
+		return "the budget is short and shared by weight";
+	if (a->held == SLUICE_AUTO_HELD_PROVIDER)
+		return limit_why ? limit_why : "the provider's limit";
+	return size > a->max ? "it was above the ceiling" : NULL;
+}
+
 /* One round: what is left, by weight. Return: what nobody took. */
 static u64 auto_round(struct sluice_auto_share *share, unsigned int nr, u64 left, u64 weights)
 {

@@ -48,12 +48,20 @@ struct sluice_auto_sample {
 	bool fixed;
 };
 
+/* Who gives a region less than it wants. */
+enum sluice_auto_held {
+	SLUICE_AUTO_HELD_NOT,
+	SLUICE_AUTO_HELD_BUDGET,
+	SLUICE_AUTO_HELD_PROVIDER,
+};
+
 /**
  * struct sluice_auto - one region that is sized automatically
  * @min: floor
  * @max: ceiling
  * @weight: its part of a budget that is short, 1 to SLUICE_AUTO_WEIGHT_MAX
  * @wish: size wanted; what it gets is sluice_auto_share()'s word
+ * @held: who gave it less than @wish last
  * @primed: @last is valid
  * @last: sample before
  * @crowded_ms: how long frames have had to bounce, without a break
@@ -68,6 +76,7 @@ struct sluice_auto {
 	u32 max;
 	u32 weight;
 	u32 wish;
+	enum sluice_auto_held held;
 	bool primed;
 	struct sluice_auto_sample last;
 	u32 crowded_ms;
@@ -113,6 +122,21 @@ void sluice_auto_init(struct sluice_auto *a, u32 min, u32 max, u32 weight, u32 s
  */
 bool sluice_auto_look(struct sluice_auto *a, const struct sluice_auto_sample *s,
 		      char *text, size_t text_bytes);
+
+/**
+ * sluice_auto_explain() - why a region gets what it gets
+ * @a: the region
+ * @size: that was asked for last
+ * @grant: that it gets now
+ * @limit: what the provider allows
+ * @limit_why: the provider's reason, or NULL
+ *
+ * To be called also when the size stays: @a->held remembers what is over when it grows.
+ *
+ * Return: for a person; NULL if what sluice_auto_look() said last is the reason.
+ */
+const char *sluice_auto_explain(struct sluice_auto *a, u32 size, u32 grant, u32 limit,
+				const char *limit_why);
 
 /**
  * sluice_auto_divide() - who gets how much

@@ -35,8 +35,9 @@ int sluice_quiesce_check(struct sluice_dest *dest, u32 state, struct netlink_ext
 	}
 	if (dest->quiesce == SLUICE_QUIESCE_STATE_RUNNING)
 		return 0;
-	sluice_extack(extack, "%s is %s already", dest->name,
-		      dest->quiesce == SLUICE_QUIESCE_STATE_QUIESCED ? "quiesced" : "quiescing");
+	sluice_extack(extack, dest->quiesce == SLUICE_QUIESCE_STATE_QUIESCED ?
+		      "%s is quiesced already" :
+		      "%s is quiescing already; the event 'quiesced' tells its end", dest->name);
 	return -EALREADY;
 }
 

@@ -253,7 +253,9 @@ int sluice_dest_resize(struct sluice_dest *dest, u64 bytes, struct netlink_ext_a
 		return -ENODEV;
 	}
 	if (dest->quiesce != SLUICE_QUIESCE_STATE_RUNNING) {
-		sluice_extack(extack, "%s is quiesced; resume it first", dest->name);
+		sluice_extack(extack, "%s is %s; resume it first", dest->name,
+			      dest->quiesce == SLUICE_QUIESCE_STATE_QUIESCED ?
+			      "quiesced" : "quiescing");
 		return -EBUSY;
 	}
 	if (bytes & (SLUICE_SHM_SEGMENT_BYTES - 1)) {

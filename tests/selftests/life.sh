@@ -238,7 +238,8 @@ quiesce_waits() {
 	says 4 "is held by .*the guest, which has not answered; quiescing goes on" \
 		ctl dest quiesce loop0 timeout 3s
 	quiesce_is quiescing
-	refused 2 "loop0 is quiescing already" dest quiesce loop0
+	refused 2 "loop0 is quiescing already; the event 'quiesced' tells its end" dest quiesce loop0
+	refused 2 "loop0 is quiescing; resume it first" dest set loop0 size 8M
 	let_go
 	wait_for 30 quiesce_is quiesced
 	ctl dest resume loop0
@@ -338,6 +339,40 @@ idle_keeps_to_bounds() {
 	ctl dest set loop0 size 4M
 }
 
+# A ceiling that was lowered is not a budget that is short, and what grows because the budget
+# allows it does not do so for what was the reason of a change before.
+says_why_it_changes() {
+	local log
+	log=$(mktemp)
+	monitor_to "$log"
+	ctl dest set loop0 size 16M
+	# at its floor each time: nothing is quiet enough to change it meanwhile
+	ctl dest set loop0 auto min 16M max 32M
+	ctl dest set loop0 auto min 8M max 8M
+	wait_for 10 grep '"event":"auto".*16M to 8M: it was above the ceiling' "$log"
+	ctl dest show loop0 | grep "auto min 8M max 8M .*last 16M to 8M: it was above the ceiling"
+	ctl dest set loop0 auto off
+	sluicectl budget set 8M
+	# not before the other resize has ended
+	wait_for 20 ctl dest set loop0 size 16M
+	ctl dest set loop0 auto min 8M max 16M
+	wait_for 10 grep '"event":"auto".*16M to 8M: the budget is short and shared by weight' "$log"
+
+	# what rests gives up its wish after two seconds, but not while it is quiesced
+	ctl dest quiesce loop0
+	ctl dest set loop0 auto min 2M max 8M
+	sluicectl budget set 4M
+	wait_for 10 requested_is 4194304
+	sluicectl budget set none
+	ctl dest resume loop0
+	wait_for 20 grep '"event":"auto".*4M to 8M: the budget has room again' "$log"
+	monitor_ends
+	grep -o '"text":"[^"]* to [^"]*"' "$log"
+	ctl dest set loop0 auto off
+	wait_for 20 ctl dest set loop0 size 4M
+	plugged_is 4194304
+}
+
 budget_is_shared() {
 	refused 2 "no multiple of 2M" dest set loop0 auto min 3M max 3M
 	sluicectl budget set 16M
@@ -348,7 +383,8 @@ budget_is_shared() {
 	says 2 "with this floor all floors make 18M, the budget is 16M" \
 		ip netns exec b1 sluicectl dest set loop1 auto min 10M max 32M
 	ip netns exec b1 sluicectl dest set loop1 auto min 4M max 32M
-	says 2 "a budget of 10M is below the floors, which make 12M" sluicectl budget set 10M
+	says 2 "a budget of 10M is below the floors, which make 12M: give at least that" \
+		sluicectl budget set 10M
 	[[ $(sluicectl -j budget | member limit_bytes) == 16777216 ]]
 	[[ $(sluicectl -j budget | member floor_bytes) == 12582912 ]]
 	[[ $(sluicectl -j budget | member dests) == 2 ]]
@@ -380,6 +416,7 @@ ktap_test "resume goes on" resume_goes_on
 ktap_test "quiesce waits for what is held" quiesce_waits
 ktap_test "the size follows the load" sized_automatically
 ktap_test "what is idle keeps to its bounds" idle_keeps_to_bounds
+ktap_test "each change of the size says its reason" says_why_it_changes
 ktap_test "the budget is shared" budget_is_shared
 ktap_test "everything goes away" links_down
 ktap_end

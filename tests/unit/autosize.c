@@ -307,6 +307,72 @@ static void wish_is_dropped(void **unused)
 	assert_int_equal(r.a.wish, 4);
 }
 
+/* Gets @grant where @size was asked for, for the reason @text; NULL: what it wishes. */
+static void explained(struct sluice_auto *a, u32 size, u32 grant, u32 limit,
+		      const char *limit_why, const char *text)
+{
+	const char *got = sluice_auto_explain(a, size, grant, limit, limit_why);
+
+	assert_text(got, text ? text : "(none)");
+}
+
+#define SHORT	"the budget is short and shared by weight"
+#define AGAIN	"the budget has room again"
+
+static void lower_ceiling_is_named(void **unused)
+{
+	struct sluice_auto a;
+
+	(void)unused;
+	sluice_auto_init(&a, 1, 4, 1, 8);
+	explained(&a, 8, 4, MAX, NULL, "it was above the ceiling");
+	a.wish = 2;
+	explained(&a, 4, 2, MAX, NULL, NULL);
+	/* the budget leaves less than the ceiling would */
+	sluice_auto_init(&a, 1, 4, 1, 8);
+	explained(&a, 8, 3, MAX, NULL, SHORT);
+	/* a floor */
+	sluice_auto_init(&a, 2, 4, 1, 0);
+	explained(&a, 0, 2, MAX, NULL, NULL);
+}
+
+static void budget_has_room_again(void **unused)
+{
+	struct sluice_auto a;
+
+	(void)unused;
+	sluice_auto_init(&a, 1, 8, 1, 8);
+	explained(&a, 8, 2, MAX, NULL, SHORT);
+	explained(&a, 2, 4, MAX, NULL, AGAIN);
+	/* also after looks at which nothing changed */
+	explained(&a, 4, 4, MAX, NULL, SHORT);
+	explained(&a, 4, 8, MAX, NULL, AGAIN);
+	/* it had its wish: what it wishes now has a reason of its own */
+	a.wish = 4;
+	explained(&a, 8, 4, MAX, NULL, NULL);
+	a.wish = 8;
+	explained(&a, 4, 8, MAX, NULL, NULL);
+	/* it gave its wish up meanwhile */
+	explained(&a, 8, 4, MAX, NULL, SHORT);
+	a.wish = 4;
+	explained(&a, 4, 4, MAX, NULL, NULL);
+	a.wish = 8;
+	explained(&a, 4, 8, MAX, NULL, NULL);
+}
+
+static void provider_is_no_budget(void **unused)
+{
+	struct sluice_auto a;
+
+	(void)unused;
+	sluice_auto_init(&a, 1, 8, 1, 8);
+	explained(&a, 8, 4, 4, "the quota", "the quota");
+	explained(&a, 4, 8, 8, NULL, "the provider allows more again");
+	explained(&a, 8, 4, 4, NULL, "the provider's limit");
+	/* both, and the budget leaves less */
+	explained(&a, 8, 3, 4, "the quota", SHORT);
+}
+
 static void divide(struct sluice_auto_share *share, unsigned int nr, u64 budget, u32 want[])
 {
 	unsigned int i;
@@ -397,6 +463,9 @@ int main(void)
 		cmocka_unit_test(fixed_size),
 		cmocka_unit_test(counters_begin_again),
 		cmocka_unit_test(wish_is_dropped),
+		cmocka_unit_test(lower_ceiling_is_named),
+		cmocka_unit_test(budget_has_room_again),
+		cmocka_unit_test(provider_is_no_budget),
 		cmocka_unit_test(budget_divides),
 		cmocka_unit_test(budget_by_weight),
 		cmocka_unit_test(budget_random),
