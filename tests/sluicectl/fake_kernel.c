@@ -328,8 +328,10 @@ static void serve(struct mnl_socket *s, const struct nlmsghdr *nlh)
 	}
 	if ((nlh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP) {
 		/* the one that came first, not the one whose name does */
-		put_dest(s, seq, false, true);
-		put_dest(s, seq, true, true);
+		if (!mode("empty")) {
+			put_dest(s, seq, false, true);
+			put_dest(s, seq, true, true);
+		}
 		answer_done(s, seq);
 		return;
 	}

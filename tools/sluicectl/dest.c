@@ -376,17 +376,25 @@ static void print_dest(const struct dest *d)
 	}
 }
 
-static void show_one(const struct dest *d, void *list)
+struct showing {
+	struct json_object *list;	/* NULL: as text */
+	bool any;
+};
+
+static void show_one(const struct dest *d, void *arg)
 {
-	if (list)
-		json_append(list, json_dest(d));
+	struct showing *showing = arg;
+
+	showing->any = true;
+	if (showing->list)
+		json_append(showing->list, json_dest(d));
 	else
 		print_dest(d);
 }
 
 static int dest_show(char **args)
 {
-	struct json_object *list;
+	struct showing showing = { 0 };
 	struct dest_ref ref;
 	struct nl nl;
 	struct dest d;
@@ -403,18 +411,22 @@ static int dest_show(char **args)
 	status = nl_open(&nl);
 	if (status)
 		return status;
-	list = list_begin();
+	showing.list = list_begin();
 	if (one) {
 		status = dest_read(&nl, &ref, &d);
 		if (!status) {
-			show_one(&d, list);
+			show_one(&d, &showing);
 			dest_free(&d);
 		}
 	} else {
-		status = dest_each(&nl, show_one, list);
+		status = dest_each(&nl, show_one, &showing);
 	}
 	nl_close(&nl);
-	return list_end(list, status);
+	/* the backend is there, else that would have been told; what makes destinations may not be */
+	if (!status && !showing.any && !showing.list)
+		fputs("note: no destinations here: is sluice_ivshmem or sluice_xen loaded?\n",
+		      stderr);
+	return list_end(showing.list, status);
 }
 
 int dest_main(char **args)
