@@ -422,7 +422,7 @@ static int dest_show(char **args)
 		status = dest_each(&nl, show_one, &showing);
 	}
 	nl_close(&nl);
-	/* the backend is there, else that would have been told; what makes destinations may not be */
+	/* the backend is there, or that would have been told; a provider may not be */
 	if (!status && !showing.any && !showing.list)
 		fputs("note: no destinations here: is sluice_ivshmem or sluice_xen loaded?\n",
 		      stderr);
